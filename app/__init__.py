@@ -1,0 +1,1 @@
+"""Use: flow, command line, pages. Wires the rooms, computes no statistics."""

@@ -1,0 +1,1 @@
+"""Did it work, and what next: assignment to arms and the measured effect."""

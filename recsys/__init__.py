@@ -1,0 +1,1 @@
+"""Which product for whom: interactions, models, eligibility, value and the match under limits."""

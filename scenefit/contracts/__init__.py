@@ -1,0 +1,1 @@
+"""What the data is: tables as Python values, checked once at the door. No input or output here."""

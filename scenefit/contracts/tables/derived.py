@@ -1,0 +1,133 @@
+"""What a run writes: segments, subgroups, scores, eligibility and the plan."""
+
+from scenefit.contracts.schema import Column, Table
+
+SEGMENTS = Table(
+    "segments",
+    grain="one row per scene and member",
+    key=("scene_id", "customer_id"),
+    columns=(
+        Column("scene_id", "str"),
+        Column("customer_id", "str"),
+        Column("segment_id", "str", note="unique over scenes, such as travel/3"),
+        Column(
+            "confidence", "float", unit="1", low=0, high=1, note="0: half-way to the next segment, 1: at the centre"
+        ),
+    ),
+)
+
+SEGMENT_PROFILES = Table(
+    "segment_profiles",
+    grain="one row per segment and feature",
+    key=("segment_id", "feature"),
+    columns=(
+        Column("scene_id", "str"),
+        Column("segment_id", "str"),
+        Column("size", "int", low=0),
+        Column("name_en", "str"),
+        Column("name_zh", "str"),
+        Column("feature", "str"),
+        Column("mean", "float", nullable=True),
+        Column("base", "float", nullable=True, note="mean over all members of the scene"),
+        Column("z", "float", nullable=True, note="(mean - base) / standard deviation over the scene"),
+        Column("tgi", "float", nullable=True, note="100 * mean / base; empty where the base is not positive"),
+    ),
+)
+
+SEGMENT_CRITERIA = Table(
+    "segment_criteria",
+    grain="one row per scene and number of segments tried",
+    key=("scene_id", "k"),
+    columns=(
+        Column("scene_id", "str"),
+        Column("k", "int", low=1),
+        Column("inertia", "float"),
+        Column("silhouette", "float", nullable=True, note="simplified silhouette (to centres), mean over rows"),
+        Column("silhouette_se", "float", nullable=True, note="standard error over seeds"),
+        Column("stability", "float", nullable=True, note="mean adjusted Rand index between seeds"),
+        Column("smallest_share", "float", unit="1"),
+        Column("tied", "bool", note="belongs to the tie set: not clearly worse than the best"),
+        Column("chosen", "bool"),
+    ),
+)
+
+SUBGROUPS = Table(
+    "subgroups",
+    grain="one row per mined rule, best first",
+    key=("scene_id", "rank"),
+    columns=(
+        Column("scene_id", "str"),
+        Column("rank", "int", low=1),
+        Column("rule_en", "str"),
+        Column("rule_zh", "str"),
+        Column("size", "int"),
+        Column("unreached", "int", note="members not contacted in the reach window"),
+        Column("rate", "float", unit="1", note="share with the outcome, on the mining half"),
+        Column("base", "float", unit="1"),
+        Column("lift", "float"),
+        Column("lift_low", "float", note="lower end of the 95 % interval"),
+        Column("lift_high", "float"),
+        Column("p", "float", unit="1"),
+        Column("q", "float", unit="1", note="Benjamini-Hochberg adjusted over all rules tried"),
+        Column("confirmed", "bool", note="holds again on the confirmation half"),
+        Column("confirm_rate", "float", unit="1", nullable=True),
+        Column("confirm_p", "float", unit="1", nullable=True),
+    ),
+)
+
+SCORES = Table(
+    "scores",
+    grain="one row per customer and rank of an eligible product",
+    key=("customer_id", "rank"),
+    columns=(
+        Column("customer_id", "str"),
+        Column("rank", "int", low=1),
+        Column("product_id", "str"),
+        Column("p_take", "float", unit="1", low=0, high=1, note="P(take and approved | offered)"),
+        Column("value", "float", unit="currency", note="expected value of offering, after loss, incentive and contact"),
+    ),
+)
+
+ELIGIBILITY = Table(
+    "eligibility",
+    grain="one row per product and first reason against it",
+    key=("product_id", "reason"),
+    columns=(
+        Column("product_id", "str"),
+        Column("reason", "str", note="'eligible' or the first rule that said no"),
+        Column("customers", "int", low=0),
+    ),
+)
+
+PLAN = Table(
+    "plan",
+    grain="one row per customer who gets an offer",
+    key=("customer_id", "product_id"),
+    columns=(
+        Column("customer_id", "str"),
+        Column("scene_id", "str"),
+        Column("segment_id", "str"),
+        Column("product_id", "str"),
+        Column("channel", "str"),
+        Column("p_take", "float", unit="1", low=0, high=1),
+        Column("value", "float", unit="currency"),
+        Column("expected_loss", "float", unit="currency", low=0),
+        Column("expected_cost", "float", unit="currency", low=0, note="contact plus expected incentive"),
+    ),
+)
+
+PLAN_CELLS = Table(
+    "plan_cells",
+    grain="one row per segment and product in the plan",
+    key=("segment_id", "product_id"),
+    columns=(
+        Column("scene_id", "str"),
+        Column("segment_id", "str"),
+        Column("product_id", "str"),
+        Column("customers", "int", low=0),
+        Column("expected_takers", "float"),
+        Column("value", "float", unit="currency"),
+        Column("expected_loss", "float", unit="currency"),
+        Column("expected_cost", "float", unit="currency"),
+    ),
+)

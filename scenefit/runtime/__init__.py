@@ -1,0 +1,1 @@
+"""Where it runs: settings, workspace and store, parallel map, models on disk, jobs, audit chain, log."""

@@ -1,0 +1,192 @@
+"""One map for work that is naturally many: on Ray or on local threads, with equal results. The only `import ray`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from scenefit.contracts.errors import ScenefitError, SettingsError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Backend = Literal["auto", "ray", "local"]
+Task = Callable[[Item, Any, np.random.Generator], Result]
+
+# Ray costs seconds to start and ~1 ms per task; below about this many rows x tasks local threads win
+# (`python -m benchmarks ray` prints both sides)
+RAY_FROM = 20_000_000
+PENDING_PER_CORE = 2
+RETRIES = 3
+
+
+def pmap(
+    task: Task[Item, Result],
+    items: Iterable[Item],
+    shared: Any = None,
+    seed: int = 0,
+    backend: Backend = "auto",
+    *,
+    size: int = 0,
+    cores: int = 2,
+    address: str | None = None,
+) -> list[Result]:
+    """Results of `task(item, shared, rng)` in the order of the items.
+
+    Parameters
+    ----------
+    task : a module-level function; it gets one thread for BLAS, OpenMP and numba on both backends
+    shared : put once, not per item; arrays arrive read-only on Ray
+    seed : each item draws from its own generator, spawned from this seed by position
+    backend : "auto" takes Ray when an address is given or size x items says it pays
+    size : rows one item works on, declared by the caller (only "auto" reads it)
+    cores : how many items run at once on this machine
+
+    Raises
+    ------
+    ScenefitError : names the item that failed; errors of our own tree pass with a note.
+    """
+    work = list(items)
+    seeds = np.random.SeedSequence(seed).spawn(len(work))
+    if choose(backend, size, len(work), address) == "ray":
+        return _on_ray(task, work, shared, seeds, cores, address)
+    return _on_threads(task, work, shared, seeds, cores)
+
+
+def choose(backend: Backend, size: int, items: int, address: str | None = None) -> Literal["ray", "local"]:
+    """Where the work runs: by declared sizes or a cluster's address, never by the clock.
+
+    >>> choose("auto", size=1_000, items=10), choose("auto", size=5_000_000, items=10)
+    ('local', 'ray')
+    """
+    if backend in ("ray", "local"):
+        return backend
+    if backend != "auto":
+        raise SettingsError(f"backend {backend!r} is unknown; choose auto, ray or local")
+    return "ray" if address or size * items >= RAY_FROM else "local"
+
+
+def start_ray(cores: int = 2, address: str | None = None) -> Future[None]:
+    """Begin a Ray session in the background, so that its seconds of start-up overlap with other work."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="ray-start")
+    started = pool.submit(_ray, cores, address)
+    pool.shutdown(wait=False)
+    return started
+
+
+def stop_ray() -> None:
+    """End this process's Ray session, if there is one."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+def _ray(cores: int, address: str | None) -> Any:
+    # a bank's machine must not call out, and an idle GPU variable is not ours to warn about
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "ignore_reinit_error": True}
+        if address:
+            ray.init(address=address, **options)
+        else:
+            ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=1 << 29, **options)
+    return ray
+
+
+def _on_ray(
+    task: Task[Item, Result],
+    items: Sequence[Item],
+    shared: Any,
+    seeds: Sequence[np.random.SeedSequence],
+    cores: int,
+    address: str | None,
+) -> list[Result]:
+    ray = _ray(cores, address)
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_single_threaded)
+    reference = ray.put(shared)
+    limit = PENDING_PER_CORE * max(cores, int(ray.cluster_resources().get("CPU", cores)))
+    pending: dict[Any, int] = {}
+    results: dict[int, Result] = {}
+    try:
+        for i, item in enumerate(items):
+            if len(pending) >= limit:
+                _collect(ray, pending, results, items)
+            pending[remote.remote(task, item, reference, seeds[i])] = i
+        while pending:
+            _collect(ray, pending, results, items)
+    except BaseException:
+        for reference in pending:
+            ray.cancel(reference, force=True)
+        raise
+    return [results[i] for i in range(len(items))]
+
+
+def _collect(ray: Any, pending: dict[Any, int], results: dict[int, Any], items: Sequence[Any]) -> None:
+    done, _ = ray.wait(list(pending), num_returns=1)
+    for reference in done:
+        position = pending.pop(reference)
+        try:
+            results[position] = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            raise _named(error.cause or error, items[position], position) from error
+        except ray.exceptions.RayError as error:
+            raise _named(error, items[position], position) from error
+
+
+def _on_threads(
+    task: Task[Item, Result],
+    items: Sequence[Item],
+    shared: Any,
+    seeds: Sequence[np.random.SeedSequence],
+    cores: int,
+) -> list[Result]:
+    from threadpoolctl import threadpool_limits
+
+    # the outer limit keeps BLAS at one thread while inner limits come and go; OpenMP counts per thread
+    with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cores, len(items))), "pmap") as pool:
+        futures = [pool.submit(_single_threaded, task, *job) for job in _jobs(items, shared, seeds)]
+        results = []
+        for position, future in enumerate(futures):
+            try:
+                results.append(future.result())
+            except Exception as error:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise _named(error, items[position], position) from error
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+    return results
+
+
+def _jobs(
+    items: Sequence[Item], shared: Any, seeds: Sequence[np.random.SeedSequence]
+) -> Iterable[tuple[Item, Any, np.random.SeedSequence]]:
+    return ((item, shared, seed) for item, seed in zip(items, seeds, strict=True))
+
+
+def _single_threaded(task: Task[Item, Result], item: Item, shared: Any, seed: np.random.SeedSequence) -> Result:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        numba = sys.modules.get("numba")
+        if numba is not None:
+            numba.set_num_threads(1)
+        return task(item, shared, np.random.default_rng(seed))
+
+
+def _named(error: BaseException, item: object, position: int) -> BaseException:
+    label = getattr(item, "name", item)
+    text = f"{label}" if len(f"{label}") < 80 else f"{type(item).__name__}"
+    if isinstance(error, ScenefitError):
+        error.add_note(f"while working on item {position} ({text})")
+        return error
+    return ScenefitError(
+        f"item {position} ({text}) failed: {type(error).__name__}: {error}. Run it alone with backend=local to debug"
+    )

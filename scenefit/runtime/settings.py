@@ -1,0 +1,146 @@
+"""Every number a user may set, typed, with the reason beside it; read once from file and environment.
+
+Order of precedence: arguments, environment (`SCENEFIT_SEGMENTS__SMALLEST=500`), `scenefit.toml` in the workspace,
+the defaults below.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from scenefit.contracts.errors import SettingsError
+
+FILE = "scenefit.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FlowSettings(_Section):
+    """How the run cuts time."""
+
+    horizon_days: int = Field(28, ge=1)  # four whole weeks: every weekday counts equally
+    history_days: int = Field(365, ge=28)  # one year of behaviour, so that no season is missing
+    label_windows: int = Field(6, ge=2)  # windows of one horizon from which takers are learned
+    scene_members: int = Field(300, ge=2)  # a scene with fewer active people is not segmented
+    max_scenes: int = Field(12, ge=1)  # the largest vertical scenes; a person reads no more
+
+
+class SegmentSettings(_Section):
+    """Segmentation inside a scene."""
+
+    k_min: int = Field(3, ge=2)
+    k_max: int = Field(8, ge=2)  # more segments than a team can staff are not used
+    seeds: int = Field(4, ge=2)
+    sample: int = Field(20_000, ge=100)  # k is chosen on a sample, the chosen k is refined on all rows
+    smallest: float = Field(0.03, ge=0, lt=1)  # a segment below 3 % is not worth a campaign of its own
+
+
+class SubgroupSettings(_Section):
+    """Mining of subgroups that marketing does not reach."""
+
+    depth: int = Field(2, ge=1, le=2)
+    support: int = Field(100, ge=20)  # below this the exact test has no power
+    top: int = Field(5, ge=1)
+    q: float = Field(0.05, gt=0, lt=1)
+    reach_days: int = Field(90, ge=1)  # contacted in these days counts as reached
+
+
+class RecommendSettings(_Section):
+    """The recommender: representation by ALS, calibrated head."""
+
+    factors: int = Field(32, ge=2)
+    iterations: int = Field(10, ge=1)
+    regularization: float = Field(20.0, gt=0)  # tuned on wide behaviour; implicit's default of .01 overfits
+    alpha: float = Field(4.0, gt=0)
+    items: int = Field(8_000, ge=10)  # most frequent merchants kept; the rest is noise and memory
+    top: int = Field(5, ge=1)  # ranks kept per customer in scores
+
+
+class ValueSettings(_Section):
+    """Assumptions of the expected value that data may lack."""
+
+    lgd: float = Field(0.6, ge=0, le=1)  # unsecured consumer credit; replace by your own workout data
+    discount_rate: float = Field(0.05, ge=0, le=1)
+    margin: float = Field(0.25, ge=-1, le=10)  # used only where products state neither margin nor APR; printed
+    contact_cost: dict[str, float] = {
+        "sms": 0.05, "push": 0.01, "email": 0.01, "wechat": 0.02, "call": 1.5, "mail": 0.6, "display": 0.02,
+    }  # fmt: skip
+
+
+class LimitSettings(_Section):
+    """Limits of one plan. Shares refer to the people who may be contacted at all."""
+
+    budget_per_person: float = Field(0.8, ge=0)  # contact and expected incentive, per reachable person
+    loss_share: float = Field(0.5, ge=0)  # expected loss at most this share of expected margin
+    reach_floor: float = Field(0.05, ge=0, le=1)  # every segment: at least this share of its eligible members
+    contacts: int = Field(3, ge=1)  # at most so many contacts within contact_days
+    contact_days: int = Field(30, ge=1)
+    hold_out: float = Field(0.05, ge=0, lt=1)  # global hold-out: never contacted, so that effects stay measurable
+    pd_max: float = Field(0.2, ge=0, le=1)  # a likely default is not in the customer's interest
+
+
+class RuntimeSettings(_Section):
+    """Where work runs."""
+
+    backend: Literal["auto", "ray", "local"] = "auto"
+    ray_address: str | None = None  # an existing cluster; empty: a session of this machine's own
+    cores: int = Field(2, ge=1)
+    memory_limit: str = "2GB"  # of DuckDB; beyond it spills to disk
+
+
+class Settings(BaseSettings):
+    """All settings of one workspace."""
+
+    model_config = SettingsConfigDict(env_prefix="SCENEFIT_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    seed: int = Field(0, ge=0)
+    flow: FlowSettings = FlowSettings()
+    segments: SegmentSettings = SegmentSettings()
+    subgroups: SubgroupSettings = SubgroupSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    value: ValueSettings = ValueSettings()
+    limits: LimitSettings = LimitSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+
+def read_settings(workspace: Path | None = None, **overrides: object) -> Settings:
+    """Settings of a workspace; call once, at the entry point.
+
+    Raises
+    ------
+    SettingsError : names the setting, its value and what is allowed.
+    """
+    file = workspace / FILE if workspace else None
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+            if file is not None and file.is_file():
+                sources += (TomlConfigSettingsSource(settings_cls, file),)
+            return sources
+
+    try:
+        return FromFile(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in fault['loc'])} = {fault.get('input')!r}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        origin = f"{file} or SCENEFIT_* variables" if file else "SCENEFIT_* variables"
+        raise SettingsError(f"settings ({origin}): {'; '.join(lines)}. Correct or remove them") from error
+    except ValueError as error:
+        raise SettingsError(f"settings: {file} cannot be read: {error}. It must be TOML") from error

@@ -1,0 +1,210 @@
+"""Tables on disk: Parquet under a workspace, checked on every write and read; DuckDB over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scenefit.contracts.errors import ContractError, StoreError
+from scenefit.contracts.schema import Table, check_arrow, conform, split
+from scenefit.contracts.tables import RAW
+from scenefit.runtime.workspace import Dataset, Workspace, disk_errors, fresh_folder, write_text
+
+
+@dataclass
+class RawWriter:
+    """Collects the tables of one data set; each added part is checked, then written as its own file."""
+
+    folder: Path
+    until: pd.Timestamp
+    rows: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, data: pa.Table) -> None:
+        """Append one part of the table `name`; bad rows of an event stream go to quarantine.
+
+        Raises
+        ------
+        ContractError : the part breaks the contract.
+        """
+        table = _contract(name)
+        if table.stream:
+            good, bad = split(data, table, self.until)
+            if bad.num_rows:
+                self.rejected[name] = self.rejected.get(name, 0) + bad.num_rows
+                self._write("quarantine", name, bad)
+        else:
+            good = check_arrow(data, table, self.until)
+        self.rows[name] = self.rows.get(name, 0) + good.num_rows
+        self._write("raw", name, good)
+
+    def add_truth(self, name: str, data: pa.Table) -> None:
+        """Append planted truth of a synthetic world, kept apart from raw/."""
+        self._write("truth", name, data)
+
+    def _write(self, area: str, name: str, data: pa.Table) -> None:
+        folder = self.folder / area / name
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"part-{sum(1 for _ in folder.iterdir()):05d}.parquet"
+        pq.write_table(data, part, compression="zstd", write_statistics=True)
+
+
+@contextmanager
+def replace_raw(workspace: Workspace, dataset: Dataset) -> Iterator[RawWriter]:
+    """Replace a workspace's data as a whole; on any error the previous data stays.
+
+    Raises
+    ------
+    ContractError : a required table is missing or empty, or keys repeat across parts.
+    """
+    with fresh_folder(workspace.root / "incoming") as folder:
+        writer = RawWriter(folder, dataset.until)
+        yield writer
+        for name, table in RAW.items():
+            if not table.optional and not writer.rows.get(name):
+                rejected = writer.rejected.get(name, 0)
+                detail = f"all {rejected:,} rows were refused" if rejected else "it is missing or has no rows"
+                raise ContractError(f"{name}: the table is required, but {detail}. Provide {table.grain}")
+        _unique_over_parts(folder / "raw")
+        finished = replace(dataset, rows=dict(sorted(writer.rows.items())), fingerprint=_fingerprint(folder / "raw"))
+        write_text(folder / "raw" / "dataset.json", _dataset_json(finished))
+        for area, target in (("truth", workspace.truth), ("quarantine", workspace.quarantine), ("raw", workspace.raw)):
+            if (folder / area).exists():
+                with fresh_folder(target) as place:
+                    place.rmdir()
+                    (folder / area).rename(place)
+            elif target.exists():
+                _remove(target)
+
+
+def read(workspace: Workspace, name: str, columns: list[str] | None = None) -> pa.Table:
+    """One raw table, checked; empty with the right columns when an optional table is absent.
+
+    Raises
+    ------
+    StoreError : a file is damaged or unreadable.
+    ContractError : the content breaks the contract.
+    """
+    table = _contract(name)
+    files = sorted((workspace.raw / name).glob("*.parquet"))
+    if not files:
+        if not table.optional:
+            raise StoreError(f"{workspace.raw / name}: the required table is not there; import the data again")
+        return table.arrow.empty_table().select(columns or table.names)
+    data = check_arrow(pa.concat_tables([read_parquet(file) for file in files]), table)
+    return data.select(columns) if columns else data
+
+
+def read_parquet(file: Path) -> pa.Table:
+    """A Parquet file as Arrow.
+
+    Raises
+    ------
+    StoreError : not there, cut off or not Parquet.
+    """
+    if not file.is_file():
+        raise StoreError(f"{file}: there is no such file")
+    try:
+        return pq.ParquetFile(file).read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(
+            f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); write or copy it again"
+        ) from error
+
+
+def write_table(folder: Path, table: Table, frame: pd.DataFrame) -> None:
+    """Write one derived table, sorted by key so that equal content gives equal bytes."""
+    ordered = frame.sort_values(list(table.key), kind="stable", ignore_index=True)
+    data = check_arrow(conform(pa.Table.from_pandas(ordered, preserve_index=False), table), table)
+    with disk_errors(folder):
+        pq.write_table(data, folder / f"{table.name}.parquet", compression="zstd")
+
+
+def connect(memory_limit: str = "2GB", threads: int = 1, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection of one's own: UTC, bounded memory; connections are never shared between threads."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"SET threads = {int(threads)}")
+    connection.execute("SET memory_limit = ?", [memory_limit])
+    if spill is not None:
+        connection.execute("SET temp_directory = ?", [str(spill)])
+    return connection
+
+
+def raw_views(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+    """A view per raw table; absent optional tables become empty ones with the right columns.
+
+    Raises
+    ------
+    StoreError : a file is damaged, or its columns are not the contract's.
+    """
+    for name, table in RAW.items():
+        files = sorted((workspace.raw / name).glob("*.parquet"))
+        if not files:
+            connection.register(name, table.arrow.empty_table())
+            continue
+        for file in files:
+            _same_schema(file, table)
+        connection.read_parquet([str(file) for file in files]).create_view(name)
+
+
+def _same_schema(file: Path, table: Table) -> None:
+    try:
+        schema = pq.read_schema(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(
+            f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); import the data again"
+        ) from error
+    if not schema.remove_metadata().equals(table.arrow):
+        different = [f.name for f in table.arrow if f.name not in schema.names or schema.field(f.name).type != f.type]
+        raise StoreError(f"{file}: columns {different or schema.names} are not the contract's; import the data again")
+
+
+def _contract(name: str) -> Table:
+    if name not in RAW:
+        raise ContractError(f"table {name!r} is unknown; the contract has {sorted(RAW)}")
+    return RAW[name]
+
+
+def _unique_over_parts(raw: Path) -> None:
+    connection = connect()
+    for name, table in RAW.items():
+        if sum(1 for _ in (raw / name).glob("*.parquet")) < 2 or not table.key:
+            continue
+        keys = ", ".join(f'"{column}"' for column in table.key)
+        repeated = connection.execute(
+            f"SELECT {keys}, count(*) AS n FROM read_parquet('{raw / name}/*.parquet') "
+            f"GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
+        ).fetchall()
+        if repeated:
+            raise ContractError(f"{name}: rows repeat the key {table.key}, such as {repeated}; remove the repeats")
+
+
+def _fingerprint(raw: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(raw.rglob("*.parquet")):
+        digest.update(str(file.relative_to(raw)).encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _dataset_json(dataset: Dataset) -> str:
+    values = asdict(dataset) | {"until": dataset.until.isoformat()}
+    return json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True, default=str)
+
+
+def _remove(folder: Path) -> None:
+    with fresh_folder(folder) as place:
+        place.rmdir()
+        place.mkdir()
+    folder.rmdir()

@@ -1,0 +1,1 @@
+"""Who belongs together: encoders, the sweep over k, mined subgroups, profiles."""
