@@ -298,7 +298,7 @@ def _column_faults(values: pa.ChunkedArray, column: Column, table: Table, until:
     for bound, compare, word in ((column.low, pc.less, "below"), (column.high, pc.greater, "above")):
         if bound is None:
             continue
-        outside = pc.fill_null(compare(values, pa.scalar(bound).cast(values.type, safe=False)), False)
+        outside = pc.fill_null(compare(values, pa.scalar(float(bound)).cast(values.type, safe=False)), False)
         if pc.any(outside).as_py():
             unit = f" {column.unit}" if column.unit else ""
             found.append(_fault(values, outside, f"{column.name} {word} {bound:g}",

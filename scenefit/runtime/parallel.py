@@ -151,7 +151,9 @@ def _on_threads(
 
     # the outer limit keeps BLAS at one thread while inner limits come and go; OpenMP counts per thread
     with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cores, len(items))), "pmap") as pool:
-        futures = [pool.submit(_single_threaded, task, *job) for job in _jobs(items, shared, seeds)]
+        futures = [
+            pool.submit(_single_threaded, task, item, shared, seed) for item, seed in zip(items, seeds, strict=True)
+        ]
         results = []
         for position, future in enumerate(futures):
             try:
@@ -163,12 +165,6 @@ def _on_threads(
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
     return results
-
-
-def _jobs(
-    items: Sequence[Item], shared: Any, seeds: Sequence[np.random.SeedSequence]
-) -> Iterable[tuple[Item, Any, np.random.SeedSequence]]:
-    return ((item, shared, seed) for item, seed in zip(items, seeds, strict=True))
 
 
 def _single_threaded(task: Task[Item, Result], item: Item, shared: Any, seed: np.random.SeedSequence) -> Result:

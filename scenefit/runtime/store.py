@@ -86,6 +86,30 @@ def replace_raw(workspace: Workspace, dataset: Dataset) -> Iterator[RawWriter]:
                 _remove(target)
 
 
+def verify(workspace: Workspace) -> None:
+    """Make sure that raw/ keeps the contract: unchanged since it was checked, or checked again file by file.
+
+    Raises
+    ------
+    StoreError : a required table is gone, a file is damaged.
+    ContractError : files changed since the import and break the contract.
+    """
+    dataset = workspace.dataset()
+    for name, table in RAW.items():
+        if not table.optional and not any((workspace.raw / name).glob("*.parquet")):
+            raise StoreError(f"{workspace.raw / name}: the required table is not there; import the data again")
+    if _fingerprint(workspace.raw) == dataset.fingerprint:
+        return
+    for name, table in RAW.items():
+        for file in sorted((workspace.raw / name).glob("*.parquet")):
+            check_arrow(read_parquet(file), table, dataset.until)
+    _unique_over_parts(workspace.raw)
+    raise StoreError(
+        f"{workspace.raw}: files changed since the import, though they keep the contract; import the data again "
+        "so that results can be traced to it"
+    )
+
+
 def read(workspace: Workspace, name: str, columns: list[str] | None = None) -> pa.Table:
     """One raw table, checked; empty with the right columns when an optional table is absent.
 
@@ -165,9 +189,10 @@ def _same_schema(file: Path, table: Table) -> None:
         raise StoreError(
             f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); import the data again"
         ) from error
-    if not schema.remove_metadata().equals(table.arrow):
-        different = [f.name for f in table.arrow if f.name not in schema.names or schema.field(f.name).type != f.type]
-        raise StoreError(f"{file}: columns {different or schema.names} are not the contract's; import the data again")
+    different = [f.name for f in table.arrow if f.name not in schema.names or schema.field(f.name).type != f.type]
+    different += [name for name in schema.names if name not in table.names]
+    if different:
+        raise StoreError(f"{file}: columns {different} are not the contract's; import the data again")
 
 
 def _contract(name: str) -> Table:

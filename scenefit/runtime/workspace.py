@@ -100,7 +100,8 @@ class Workspace:
             raise StoreError(f"{file}: damaged ({error}); import the data again") from error
         if found.contract != CONTRACT_VERSION:
             raise StoreError(
-                f"{file}: contract version {found.contract}, this program reads {CONTRACT_VERSION}; import the data again"
+                f"{file}: contract version {found.contract}, this program reads {CONTRACT_VERSION}; "
+                "import the data again"
             )
         return found
 

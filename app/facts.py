@@ -1,0 +1,202 @@
+"""What the flow reads from the raw tables, as arrays of integer codes: one DuckDB query each, cut at an as-of.
+
+Codes are positions in sorted id lists, so equal data gives equal arrays whatever the order of files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from recsys.interactions import Interactions, Takes
+from scenefit.contracts.errors import NotEligible
+from scenefit.contracts.schema import frame_of
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The people and the live products of a run; codes elsewhere are positions in these."""
+
+    customers: np.ndarray
+    products: pd.DataFrame
+
+
+def read_catalogue(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -> Catalogue:
+    """People known and products live at `as_of`.
+
+    Raises
+    ------
+    NotEligible : no product is live.
+    """
+    customers = _arrays(
+        connection, "SELECT customer_id FROM customers WHERE registered_at < ? ORDER BY customer_id", [as_of]
+    )["customer_id"]
+    products = frame_of(
+        connection.sql(
+            "SELECT * FROM products WHERE state = 'live' AND valid_from <= $t AND coalesce(valid_to > $t, true) "
+            "QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY version DESC) = 1 ORDER BY product_id",
+            params={"t": as_of},
+        ).to_arrow_table()
+    )
+    if products.empty:
+        raise NotEligible(f"products: none is live at {as_of.isoformat()}; check state, valid_from and valid_to")
+    ids = np.asarray(customers, dtype=object)
+    connection.register("people", pd.DataFrame({"customer_id": ids, "who": np.arange(len(ids), dtype=np.int32)}))
+    codes = pd.DataFrame({"product_id": products["product_id"].astype(object), "product": np.arange(len(products))})
+    connection.register("offers", codes)
+    return Catalogue(ids, products)
+
+
+def read_behaviour(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, grain: str, as_of: pd.Timestamp, most: int
+) -> Interactions:
+    """Visits and purchases before `as_of` as customer × item codes; the `most` frequent items are kept."""
+    item = {"merchant": "merchant_id", "scene": "scene_id"}[grain]
+    seen = f"kind IN ('visit', 'browse', 'purchase') AND {item} IS NOT NULL AND \"at\" < $t AND ingested_at < $t"
+    items = _arrays(
+        connection,
+        f"SELECT item FROM (SELECT {item} AS item, count(*) AS n FROM events WHERE {seen} GROUP BY ALL "
+        f"ORDER BY n DESC, item LIMIT $most) ORDER BY item",
+        {"t": as_of, "most": most},
+    )["item"]
+    names = pd.DataFrame({"item": np.asarray(items, dtype=object), "what": np.arange(len(items), dtype=np.int32)})
+    connection.register("items", names)
+    rows = _arrays(
+        connection,
+        f'SELECT who, what, epoch_us("at") AS "at" FROM events JOIN people USING (customer_id) '
+        f"JOIN items ON items.item = events.{item} WHERE {seen} ORDER BY ALL",
+        {"t": as_of},
+    )
+    return Interactions(list(catalogue.customers), list(items), rows["who"], rows["what"], rows["at"], as_of)
+
+
+def read_takes(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -> Takes:
+    """Draws and accounts of live products before `as_of`."""
+    rows = _arrays(
+        connection,
+        'SELECT who, product, epoch_us("at") AS "at", true AS drawn FROM events JOIN people USING (customer_id) '
+        "JOIN offers USING (product_id) WHERE kind = 'draw' AND \"at\" < $t AND ingested_at < $t "
+        "UNION ALL SELECT who, product, epoch_us(opened_at), false FROM accounts JOIN people USING (customer_id) "
+        'JOIN offers USING (product_id) WHERE opened_at < $t ORDER BY "at", who, product, drawn',
+        {"t": as_of},
+    )
+    return Takes(rows["who"].astype(np.int64), rows["product"].astype(np.int64), rows["at"], rows["drawn"].astype(bool))
+
+
+def read_open_accounts(
+    connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, shape: tuple[int, int]
+) -> np.ndarray:
+    """Who holds which product now, shape (customers, products) bool."""
+    rows = _arrays(
+        connection,
+        "SELECT DISTINCT who, product FROM accounts JOIN people USING (customer_id) JOIN offers USING (product_id) "
+        "WHERE opened_at < $t AND coalesce(closed_at >= $t, true) AND status = 'open'",
+        {"t": as_of},
+    )
+    held = np.zeros(shape, dtype=bool)
+    held[rows["who"], rows["product"]] = True
+    return held
+
+
+def read_contacts(
+    connection: duckdb.DuckDBPyConnection, since: pd.Timestamp, until: pd.Timestamp, customers: int
+) -> np.ndarray:
+    """Messages sent per customer with since <= at < until, shape (customers,)."""
+    rows = _arrays(
+        connection,
+        "SELECT who, count(*) AS n FROM events JOIN people USING (customer_id) "
+        'WHERE kind = \'sent\' AND "at" >= $s AND "at" < $u AND ingested_at < $u GROUP BY who',
+        {"s": since, "u": until},
+    )
+    counts = np.zeros(customers, np.int64)
+    counts[rows["who"]] = rows["n"]
+    return counts
+
+
+def read_amounts(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, products: pd.DataFrame) -> np.ndarray:
+    """Mean amount taken per product; where never taken, the middle of its range; shape (products,)."""
+    rows = _arrays(
+        connection,
+        "SELECT product, sum(amount)::DOUBLE / count(amount) AS mean FROM events JOIN offers USING (product_id) "
+        "WHERE kind = 'draw' AND amount > 0 AND \"at\" < $t AND ingested_at < $t GROUP BY product",
+        {"t": as_of},
+    )
+    low, high = (products[name].to_numpy(float, na_value=np.nan) for name in ("amount_min", "amount_max"))
+    amounts = (low + high) / 2
+    amounts[rows["product"]] = rows["mean"]
+    typical = float(np.nanmean(amounts)) if np.isfinite(amounts).any() else 0.0
+    return np.where(np.isfinite(amounts), amounts, typical)
+
+
+def read_scene_tree(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Scenes with their names, the top level first."""
+    return frame_of(connection.sql("SELECT * FROM scenes ORDER BY parent_id IS NOT NULL, scene_id").to_arrow_table())
+
+
+def read_offers_made(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, horizon_days: int) -> pd.DataFrame:
+    """One row per contacted (campaign, customer): what was offered, and the first moment it was taken, if it was.
+
+    Takes count until the campaign's end plus the horizon. Where an arm names no product, any draw of the campaign
+    counts. Columns: campaign_id, kind, starts_at, ends_at, who, product (−1: none), took_at (µs or missing).
+    """
+    return connection.execute(
+        """
+        WITH offered AS (
+            SELECT c.campaign_id, coalesce(c.kind, c.channel) AS kind, c.starts_at, c.ends_at, p.who, s.customer_id,
+                   coalesce(o.product, -1) AS product, a.product_id
+            FROM assignments s JOIN campaigns c USING (campaign_id) JOIN arms a USING (campaign_id, arm)
+            JOIN people p USING (customer_id) LEFT JOIN offers o USING (product_id)
+            WHERE s.arm <> 'control' AND c.starts_at < $t AND (a.product_id IS NULL OR o.product IS NOT NULL)
+        ), taken AS (
+            SELECT f.campaign_id, f.customer_id, min(epoch_us(e."at")) AS took_at
+            FROM offered f JOIN events e USING (campaign_id, customer_id)
+            WHERE e.kind = 'draw' AND e."at" < $t AND e.ingested_at < $t AND e."at" < f.ends_at + to_days($h)
+              AND (f.product_id IS NULL OR e.product_id = f.product_id)
+            GROUP BY ALL
+        )
+        SELECT campaign_id, kind, starts_at, ends_at, who, product, took_at
+        FROM offered LEFT JOIN taken USING (campaign_id, customer_id) ORDER BY starts_at, campaign_id, who
+        """,
+        {"t": as_of, "h": horizon_days},
+    ).df()
+
+
+def read_arm_results(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, horizon_days: int) -> pd.DataFrame:
+    """Takers and sizes of every randomised treated arm and its control, by intention to treat.
+
+    A taker is anyone assigned who drew the arm's product within the horizon after the assignment, through the campaign
+    or not: only then are treated and control counted alike.
+    """
+    return connection.execute(
+        """
+        WITH arm AS (
+            SELECT a.campaign_id, c.name_en, c.name_zh, a.arm, a.product_id, c.starts_at
+            FROM arms a JOIN campaigns c USING (campaign_id)
+            WHERE a.product_id IS NOT NULL AND c.ends_at <= $t AND a.share IS NOT NULL
+        ), drawn AS (
+            SELECT customer_id, product_id, "at" FROM events
+            WHERE kind = 'draw' AND "at" < $t AND ingested_at < $t
+        ), counted AS (
+            SELECT arm.campaign_id, arm.arm, s.arm = 'control' AS control, count(DISTINCT s.customer_id) AS customers,
+                   count(DISTINCT d.customer_id) AS takers
+            FROM arm JOIN assignments s ON s.campaign_id = arm.campaign_id AND s.arm IN (arm.arm, 'control')
+            LEFT JOIN drawn d ON d.customer_id = s.customer_id AND d.product_id = arm.product_id
+                 AND d."at" >= s."at" AND d."at" < s."at" + to_days($h)
+            GROUP BY ALL
+        )
+        SELECT arm.*, t.customers, t.takers, c.customers AS control, c.takers AS takers_control
+        FROM arm JOIN counted t ON t.campaign_id = arm.campaign_id AND t.arm = arm.arm AND NOT t.control
+        JOIN counted c ON c.campaign_id = arm.campaign_id AND c.arm = arm.arm AND c.control
+        ORDER BY arm.starts_at, arm.campaign_id, arm.arm
+        """,
+        {"t": as_of, "h": horizon_days},
+    ).df()
+
+
+def _arrays(connection: duckdb.DuckDBPyConnection, query: str, values: object = None) -> dict[str, Any]:
+    found: dict[str, Any] = connection.execute(query, values).fetchnumpy()
+    return found

@@ -1,0 +1,168 @@
+"""The tasks of a run that are naturally many: one function each, fanned out by `pmap`.
+
+A task gets the shared material and returns plain tables and arrays; it reads no disk, clock or setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recsys.evaluate import ProbabilityQuality
+from recsys.training import Learned, Material
+from scenefit.contracts.errors import NotFitted
+
+Kind = Literal["segments", "subgroups", "behaviour", "offers", "champion", "response", "default"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work: its kind, and the scene it is about where there is one."""
+
+    kind: Kind
+    scene: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.scene}".strip()
+
+
+class SceneMembers(NamedTuple):
+    """People active in a scene: their codes and features, the outcome mined for and who was reached."""
+
+    who: np.ndarray
+    features: pd.DataFrame
+    outcome: np.ndarray
+    reached: np.ndarray
+
+
+class Borrowers(NamedTuple):
+    """Accounts to learn default from, oldest first, and everybody's features now."""
+
+    features: pd.DataFrame
+    defaulted: np.ndarray
+    everybody: pd.DataFrame
+
+
+class Shared(NamedTuple):
+    """What all tasks may read."""
+
+    segmented: Mapping[str, SceneMembers]
+    mined: Mapping[str, SceneMembers]
+    material: Material
+    offers: pd.DataFrame
+    offers_profile: np.ndarray
+    held_out: tuple[str, ...]
+    borrowers: Borrowers | None
+    sweep: Mapping[str, Any]
+    miner: Mapping[str, Any]
+    blocks: Mapping[str, list[str]]
+
+
+class Segmented(NamedTuple):
+    """Segments of one scene: member codes, segment ids, confidence, profiles and the criteria by k."""
+
+    who: np.ndarray
+    segment: np.ndarray
+    confidence: np.ndarray
+    profiles: pd.DataFrame
+    criteria: pd.DataFrame
+    k: int
+    tie_set: tuple[int, ...]
+
+
+class DefaultLearned(NamedTuple):
+    """Probability of default of everybody, quality on the latest accounts, coefficients to keep."""
+
+    pd_now: np.ndarray
+    quality: ProbabilityQuality
+    coefficients: np.ndarray
+    features: tuple[str, ...]
+
+
+class Absent(NamedTuple):
+    """Why a part of the run has nothing to show."""
+
+    absent: str
+
+
+def work(task: Task, shared: Shared, rng: np.random.Generator) -> object:
+    """Do one task; a model that has nothing to learn from says so instead of guessing."""
+    seed = int(rng.integers(2**31))
+    try:
+        if task.kind == "segments":
+            return segments(task.scene, shared.segmented[task.scene], shared, seed)
+        if task.kind == "subgroups":
+            return subgroups(task.scene, shared.mined[task.scene], shared, seed)
+        return _learn(task, shared)
+    except NotFitted as error:
+        return Absent(str(error))
+
+
+def _learn(task: Task, shared: Shared) -> object:
+    from recsys import training
+
+    windows = len(shared.material.edges) - 1
+    if task.kind == "behaviour":
+        return training.next_item_quality(shared.material)
+    if task.kind == "offers":
+        return training.next_offer_quality(shared.material)
+    if task.kind == "champion":
+        return training.learn_next_offer(shared.material, 1, windows)
+    if task.kind == "response":
+        return training.learn_response(
+            shared.material, shared.offers, shared.offers_profile, shared.held_out, windows // 2
+        )
+    if shared.borrowers is None:
+        raise NotFitted("default: the data has no accounts with repayments; expected loss is taken as zero")
+    return probability_of_default(shared.borrowers)
+
+
+def segments(scene: str, members: SceneMembers, shared: Shared, seed: int) -> Segmented:
+    """Segments of the people active in a scene, named and described."""
+    from segmentation.encoders import CustomerEncoder
+    from segmentation.profile import profiles, segment_ids
+    from segmentation.sweep import SegmentSweep
+
+    columns = set(members.features.columns)
+    blocks = {name: [c for c in names if c in columns] for name, names in shared.blocks.items()}
+    encoder = CustomerEncoder(blocks={name: names for name, names in blocks.items() if names})
+    sweep = SegmentSweep(**shared.sweep, seed=seed).fit(encoder.fit_transform(members.features))
+    return Segmented(
+        who=members.who,
+        segment=segment_ids(scene, sweep.labels_),
+        confidence=sweep.confidence_,
+        profiles=profiles(members.features, sweep.labels_, scene),
+        criteria=sweep.report_.assign(scene_id=scene),
+        k=sweep.k_,
+        tie_set=tuple(sweep.tie_set_),
+    )
+
+
+def subgroups(scene: str, members: SceneMembers, shared: Shared, seed: int) -> pd.DataFrame:
+    """Mined groups of a scene that respond better than the scene and are not reached yet."""
+    from segmentation.subgroups import SubgroupMiner
+
+    miner = SubgroupMiner(**shared.miner, seed=seed).fit(members.features, members.outcome, members.reached)
+    return miner.rules_.assign(scene_id=scene)
+
+
+def probability_of_default(borrowers: Borrowers) -> DefaultLearned:
+    """PD of everybody; its quality on the latest third of the accounts, learned from those before."""
+    from recsys.evaluate import probability_quality
+    from risk.default import DefaultModel
+
+    cut = len(borrowers.defaulted) * 2 // 3
+    earlier = DefaultModel().fit(borrowers.features.iloc[:cut], borrowers.defaulted[:cut])
+    quality = probability_quality(earlier.predict_proba(borrowers.features.iloc[cut:]), borrowers.defaulted[cut:])
+    model = DefaultModel().fit(borrowers.features, borrowers.defaulted)
+    return DefaultLearned(model.predict_proba(borrowers.everybody), quality, model.coef_, tuple(model.features_))
+
+
+__all__ = [
+    "Absent", "Borrowers", "DefaultLearned", "Learned", "SceneMembers", "Segmented", "Shared", "Task", "work",
+]  # fmt: skip

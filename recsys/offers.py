@@ -1,0 +1,128 @@
+"""Which product a customer would take: tastes from wide behaviour, profile and holdings, in a calibrated head.
+
+Trained on what was *taken*, not on what is owned: holdings tell what the past sold, takes tell what is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from scenefit.contracts.errors import NotFitted
+
+
+class Facts(NamedTuple):
+    """What is known of customers at a moment: taste vectors, profile features, takes and holdings before it.
+
+    Shapes (n, factors), (n, features) with NaN for missing, (n, products).
+    """
+
+    tastes: np.ndarray
+    profile: np.ndarray
+    held: np.ndarray
+
+
+class NextOffer:
+    """P(product | takes one, customer): multinomial logistic regression with a calibrated temperature.
+
+    Products never taken in training share the probability of the rarest one, so that they can be tried at all.
+    """
+
+    def __init__(self, products: int, c: float = 0.3, max_iter: int = 60):
+        self.products = products
+        self.c = c
+        self.max_iter = max_iter
+
+    def fit(self, facts: Facts, taken: np.ndarray, calibrate: np.ndarray | None = None) -> Self:
+        """Learn from takes: row i took product `taken[i]`.
+
+        `calibrate` marks the rows (the latest ones) kept apart for the temperature; after it is found the head is
+        fitted again on all rows.
+        """
+        if not len(taken):
+            raise NotFitted("NextOffer: nothing was taken in the learning windows; give a longer history")
+        self.counts_ = np.bincount(taken, minlength=self.products)
+        self.standard_ = Standard().fit(facts.profile)
+        self.taste_scale_ = float(facts.tastes.std()) or 1.0
+        design = self._design(facts)
+        self.temperature_ = 1.0
+        if calibrate is not None and 50 <= calibrate.sum() < len(taken) - 50:
+            self._fit_head(design[~calibrate], taken[~calibrate])
+            self.temperature_ = _temperature(self._logits(design[calibrate]), taken[calibrate])
+        self._fit_head(design, taken)
+        return self
+
+    def probabilities(self, facts: Facts) -> np.ndarray:
+        """P(product | takes one), rows sum to 1; shape (n, products)."""
+        if not hasattr(self, "coef_"):
+            raise NotFitted("NextOffer: not fitted; call fit first")
+        return _softmax(self._logits(self._design(facts)) / self.temperature_)
+
+    def _design(self, facts: Facts) -> np.ndarray:
+        return np.hstack(
+            [facts.tastes / self.taste_scale_, self.standard_.transform(facts.profile), np.minimum(facts.held, 2.0)]
+        ).astype(np.float64)
+
+    def _fit_head(self, design: np.ndarray, taken: np.ndarray) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        classes = np.unique(taken)
+        self.coef_ = np.zeros((self.products, design.shape[1]))
+        if len(classes) > 1:
+            head = LogisticRegression(C=self.c, max_iter=self.max_iter, tol=1e-3).fit(design, taken)
+            # two classes share one row of coefficients with opposite signs
+            rows = np.vstack([-head.coef_ / 2, head.coef_ / 2]) if len(classes) == 2 else head.coef_
+            heights = (
+                np.array([-head.intercept_[0] / 2, head.intercept_[0] / 2]) if len(classes) == 2 else head.intercept_
+            )
+        else:
+            rows, heights = np.zeros((1, design.shape[1])), np.zeros(1)
+        self.coef_[classes] = rows
+        self.intercept_ = np.full(self.products, heights.min())
+        self.intercept_[classes] = heights
+
+    def _logits(self, design: np.ndarray) -> np.ndarray:
+        return design @ self.coef_.T + self.intercept_
+
+
+class Standard:
+    """Skewed numbers to comparable ones: log1p where never negative, mean 0, deviation 1, missing flagged."""
+
+    def fit(self, values: np.ndarray) -> Self:
+        """Learn per column of (n, features) with NaN for missing."""
+        known = ~np.isnan(values)
+        self.log_ = np.array(
+            [bool(known[:, j].any()) and float(np.nanmin(values[:, j])) >= 0 for j in range(values.shape[1])]
+        )
+        shaped = self._shaped(values)
+        counts = np.maximum(known.sum(axis=0), 1)
+        self.mean_ = np.where(known, shaped, 0).sum(axis=0) / counts
+        spread = np.sqrt((np.where(known, shaped - self.mean_, 0) ** 2).sum(axis=0) / counts)
+        self.scale_ = np.where(spread > 1e-9, spread, np.inf)
+        self.flagged_ = np.flatnonzero((~known).any(axis=0) & known.any(axis=0))
+        return self
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Standardised columns, then one flag per column that had missing values when fitted."""
+        standard = np.nan_to_num((self._shaped(values) - self.mean_) / self.scale_, nan=0.0)
+        return np.hstack([np.clip(standard, -5, 5), np.isnan(values[:, self.flagged_])])
+
+    def _shaped(self, values: np.ndarray) -> np.ndarray:
+        return np.where(self.log_, np.log1p(np.maximum(values, 0)), values)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _temperature(logits: np.ndarray, taken: np.ndarray) -> float:
+    """The temperature that makes held-out takes most likely: Guo et al. (2017), "On calibration of modern networks"."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        p = _softmax(logits / np.exp(log_temperature))
+        return float(-np.log(np.maximum(p[np.arange(len(taken)), taken], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))

@@ -1,0 +1,248 @@
+"""Learning in time order: representations from before, labels from after, quality on what came last.
+
+Every function gets its past and its labels apart; nothing here can look beyond the cut it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from recsys.behaviour import NextItem, Past
+from recsys.evaluate import ProbabilityQuality, RankingQuality, probability_quality, ranking_quality
+from recsys.interactions import Interactions, Takes, microseconds
+from recsys.models import AlternatingLeastSquares, Popularity
+from recsys.offers import Facts, NextOffer
+from recsys.response import Offered, Response
+from scenefit.contracts.errors import NotFitted
+
+EVALUATED = 10_000  # customers in a ranking figure: its standard error is then below .005
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Distinct takes by window: customer, product, window number, and profile features as of the window's start."""
+
+    who: np.ndarray
+    product: np.ndarray
+    window: np.ndarray
+    profile: np.ndarray
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything the learning tasks share: behaviour, takes, labels and the windows they come from.
+
+    `edges` are the starts of the windows and, last, the end of the data.
+    """
+
+    behaviour: Interactions
+    takes: Takes
+    labels: Labels
+    edges: tuple[pd.Timestamp, ...]
+    products: int
+    als: dict[str, Any]
+    seed: int
+
+
+class Learned(NamedTuple):
+    """Item vectors and the head on top of them."""
+
+    als: AlternatingLeastSquares
+    head: NextOffer
+
+
+class Compared(NamedTuple):
+    """The model and the popularity baseline on the same customers."""
+
+    model: RankingQuality
+    popularity: RankingQuality
+
+
+class NextItemQuality(NamedTuple):
+    """Next-item quality over all items, and over items new to the customer."""
+
+    everything: Compared
+    new: Compared
+
+
+class ResponseLearned(NamedTuple):
+    """The response model, whether product arms taught it product terms, and its quality on held-out campaigns."""
+
+    model: Response
+    kinds: tuple[str, ...]
+    by_product: bool
+    quality: ProbabilityQuality
+    campaigns: tuple[str, ...]
+
+
+def learn_next_offer(material: Material, first: int, last: int) -> Learned:
+    """The champion, learned from takes in windows first … last − 1; tastes come from behaviour before `first` alone.
+
+    Raises
+    ------
+    NotFitted : nothing was taken in those windows.
+    """
+    als = AlternatingLeastSquares(**material.als, seed=material.seed).fit(
+        material.behaviour.matrix(material.edges[first])
+    )
+    inside = (material.labels.window >= first) & (material.labels.window < last)
+    rows = np.flatnonzero(inside)
+    facts = _label_facts(material, als, rows)
+    # the latest window tunes the temperature: it is nearest to what comes next
+    head = NextOffer(material.products).fit(
+        facts, material.labels.product[rows], material.labels.window[rows] == last - 1
+    )
+    return Learned(als, head)
+
+
+def next_offer_quality(material: Material, k: int = 10) -> Compared:
+    """NDCG, hit and recall at k on the takes of the last window, learned from all windows before it.
+
+    Raises
+    ------
+    NotFitted : nothing was taken in the last window.
+    """
+    last = len(material.edges) - 2
+    learned = learn_next_offer(material, 0, last)
+    rows = np.flatnonzero(material.labels.window == last)
+    if not len(rows):
+        raise NotFitted(f"offers: nothing was taken after {material.edges[last]:%Y-%m-%d}; quality cannot be measured")
+    customers, first, position = np.unique(material.labels.who[rows], return_index=True, return_inverse=True)
+    targets = sparse.csr_matrix(
+        (np.ones(len(rows)), (position, material.labels.product[rows])), shape=(len(customers), material.products)
+    )
+    scores = learned.head.probabilities(_label_facts(material, learned.als, rows[first]))
+    earlier = material.labels.product[material.labels.window < last]
+    popularity = np.bincount(earlier, minlength=material.products).astype(float)
+    return Compared(
+        ranking_quality(scores, targets, k), ranking_quality(np.tile(popularity, (len(customers), 1)), targets, k)
+    )
+
+
+def next_offer_probabilities(
+    material: Material, learned: Learned, rows: np.ndarray, profile: np.ndarray, before: pd.Timestamp
+) -> np.ndarray:
+    """P(product | takes one) of customers `rows` with this profile, known before a moment; (rows, products)."""
+    return learned.head.probabilities(_facts(material, learned.als, rows, profile, before))
+
+
+def next_item_quality(material: Material, k: int = 10) -> NextItemQuality:
+    """What customers did in the last window, predicted from before it; weights learned one window earlier."""
+    start, cut, end = material.edges[-3], material.edges[-2], material.edges[-1]
+    horizon = cut - start
+    rng = np.random.default_rng(material.seed)
+    seen = material.behaviour.matrix(start)
+    model = NextItem(
+        AlternatingLeastSquares(**material.als, seed=material.seed).fit(seen), Popularity().fit(seen).counts_
+    )
+    model.fit(Past(seen, material.behaviour.matrix(start, start - horizon)), material.behaviour.matrix(cut, start), rng)
+    taken = material.behaviour.matrix(end, cut)
+    users = np.flatnonzero(np.diff(taken.indptr) > 0)
+    if not len(users):
+        raise NotFitted(f"behaviour: nobody did anything after {cut:%Y-%m-%d}; quality cannot be measured")
+    if len(users) > EVALUATED:
+        users = np.sort(rng.choice(users, EVALUATED, replace=False))
+    whole = material.behaviour.matrix(cut)
+    model.popularity = np.log1p(Popularity().fit(whole).counts_)
+    past = Past(whole[users], material.behaviour.matrix(cut, cut - horizon)[users])
+    scores, popular = model.scores(past), np.tile(model.popularity, (len(users), 1))
+    targets = taken[users]
+    return NextItemQuality(
+        Compared(ranking_quality(scores, targets, k), ranking_quality(popular, targets, k)),
+        Compared(ranking_quality(scores, targets, k, past.whole), ranking_quality(popular, targets, k, past.whole)),
+    )
+
+
+def learn_response(
+    material: Material, offers: pd.DataFrame, profile: np.ndarray, held_out: Sequence[str], affinity_from: int
+) -> ResponseLearned:
+    """Who takes when offered; quality on held-out campaigns from earlier facts only, then fitted on everything.
+
+    Parameters
+    ----------
+    offers : offers made (campaign_id, kind, starts_at, ends_at, who, product, took_at), sorted by start
+    profile : (offers, features) as of each campaign's start
+    held_out : campaigns judged; learned from are those that ended before the first of these starts
+    affinity_from : product fit comes from a head learned on windows before this one, so that no offer is scored by a
+        head that has seen its outcome; offers of single products before it are left out
+
+    Raises
+    ------
+    NotFitted : no campaign ended before the held-out ones began.
+    """
+    kinds = tuple(sorted(offers["kind"].unique()))
+    fit, known = _affinity(material, offers, profile, affinity_from)
+    starts = offers["starts_at"]
+    test = offers["campaign_id"].isin(held_out).to_numpy() & known
+    cut = starts[test].min() if test.any() else material.edges[-1]
+    train = ((offers["ends_at"] <= cut) & (starts < cut)).to_numpy() & known & ~test
+    took = offers["took_at"].to_numpy(dtype=float, na_value=np.inf)
+    made = Offered(profile, _one_hot(offers["kind"], kinds), offers["product"].to_numpy(), fit)
+    earlier = Response(material.products).fit(_some(made, train), took[train] < microseconds(cut))
+    quality = probability_quality(earlier.probabilities(_some(made, test)), np.isfinite(took[test]))
+    everything = known & (offers["ends_at"] <= material.edges[-1]).to_numpy()
+    model = Response(material.products).fit(_some(made, everything), np.isfinite(took[everything]))
+    by_product = bool((made.product[everything] >= 0).any())
+    judged = tuple(sorted(offers.loc[test, "campaign_id"].unique()))
+    return ResponseLearned(model, kinds, by_product, quality, judged)
+
+
+def product_fit(probabilities: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Log of P(product | takes one) over the product's share of all takes: 0 is an average customer."""
+    share = (taken + 1.0) / (taken.sum() + len(taken))
+    return np.log(np.maximum(probabilities, 1e-6)) - np.log(share)
+
+
+def _affinity(
+    material: Material, offers: pd.DataFrame, profile: np.ndarray, before: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Product fit of each offer made, and which offers have one (or need none)."""
+    product, fit = offers["product"].to_numpy(), np.zeros(len(offers))
+    single = product >= 0
+    known = ~single | (offers["starts_at"] >= material.edges[before]).to_numpy()
+    rows = np.flatnonzero(single & known)
+    if not len(rows):
+        return fit, ~single
+    learned = learn_next_offer(material, 0, before)
+    for start in offers["starts_at"].iloc[rows].unique():
+        part = rows[(offers["starts_at"].iloc[rows] == start).to_numpy()]
+        who = offers["who"].to_numpy()[part]
+        p = next_offer_probabilities(material, learned, who, profile[part], start)
+        fit[part] = product_fit(p, learned.head.counts_)[np.arange(len(part)), product[part]]
+    return fit, known
+
+
+def _label_facts(material: Material, als: AlternatingLeastSquares, rows: np.ndarray) -> Facts:
+    """Facts of label rows, each as of its window's start."""
+    labels = material.labels
+    parts = [rows[labels.window[rows] == w] for w in np.unique(labels.window[rows])]
+    facts = [
+        _facts(material, als, labels.who[p], labels.profile[p], material.edges[labels.window[p[0]]]) for p in parts
+    ]
+    if not facts:
+        raise NotFitted("offers: nothing was taken in the learning windows; give a longer history")
+    order = np.argsort(np.concatenate(parts), kind="stable")
+    return Facts(*(np.concatenate(blocks)[order] for blocks in zip(*facts, strict=True)))
+
+
+def _facts(
+    material: Material, als: AlternatingLeastSquares, rows: np.ndarray, profile: np.ndarray, before: pd.Timestamp
+) -> Facts:
+    unique, back = np.unique(rows, return_inverse=True)
+    tastes = als.fold_in(material.behaviour.matrix(before, rows=unique))
+    held = material.takes.held(before, unique, len(material.behaviour.customers), material.products)
+    return Facts(tastes[back], profile, held[back])
+
+
+def _one_hot(values: pd.Series, levels: Sequence[str]) -> np.ndarray:
+    return (values.to_numpy(dtype=object)[:, None] == np.array(levels, dtype=object)[None, :]).astype(float)
+
+
+def _some(offered: Offered, rows: np.ndarray) -> Offered:
+    return Offered(*(block[rows] for block in offered))

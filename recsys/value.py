@@ -1,0 +1,85 @@
+"""What an offer is worth: expected margin minus expected loss, incentive and contact cost, in currency units."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Terms(NamedTuple):
+    """What one taker of each product brings and risks; all shape (products,).
+
+    `amount` lent or spent, `margin` earned before losses (discounted), `incentive` paid to takers; in currency units.
+    """
+
+    amount: np.ndarray
+    margin: np.ndarray
+    incentive: np.ndarray
+
+
+class Value(NamedTuple):
+    """Value of offering each product to each customer, with its parts; shapes (customers, products)."""
+
+    value: np.ndarray
+    expected_loss: np.ndarray
+    expected_incentive: np.ndarray
+
+
+def expected_value(
+    p_take: np.ndarray,
+    terms: Terms,
+    pd_given_take: np.ndarray,
+    contact_cost: np.ndarray,
+    lgd: float,
+    p_unoffered: np.ndarray | None = None,
+) -> Value:
+    """Expected value of offering, in currency units.
+
+    Parameters
+    ----------
+    p_take : (n, m) P(take and approved | offered)
+    pd_given_take : (n,) probability of default of a taker
+    contact_cost : (n,) cost of contacting, due whether taken or not
+    p_unoffered : (m,) share that takes the product without being offered it; what they bring is not earned by offering
+
+    Notes
+    -----
+    value = (p - p0) * (margin - PD * LGD * EAD) - p * incentive - contact; EAD is the amount. Loss and incentive fall
+    due only on those who take.
+
+    >>> one = Terms(np.array([1000.0]), np.array([100.0]), np.array([10.0]))
+    >>> expected_value(np.array([[0.5]]), one, np.array([0.1]), np.array([1.0]), lgd=0.5).value.tolist()
+    [[19.0]]
+    """
+    base = np.zeros(p_take.shape[1]) if p_unoffered is None else p_unoffered
+    loss_if_taken = pd_given_take[:, None] * lgd * terms.amount[None, :]
+    incentive = p_take * terms.incentive
+    extra = p_take - base
+    value = extra * (terms.margin - loss_if_taken) - incentive - contact_cost[:, None]
+    return Value(value, p_take * loss_if_taken, incentive)
+
+
+def discounted_margin(
+    amount: np.ndarray, apr: np.ndarray, funding_cost: np.ndarray, months: np.ndarray, rate: float
+) -> np.ndarray:
+    """Present value of (APR - funding cost) on the balance of an annuity loan repaid in equal instalments.
+
+    Parameters
+    ----------
+    amount : currency units; `apr`, `funding_cost`, `rate` per year; `months` the tenor, at least 1
+
+    Notes
+    -----
+    The balance before instalment t is amount * (1 - (1+i)^(t-1-n)) / (1 - (1+i)^-n) with i = APR / 12.
+
+    >>> float(discounted_margin(np.array([1200.0]), np.array([0.12]), np.array([0.12]), np.array([12]), 0.0)[0])
+    0.0
+    """
+    longest = int(months.max(initial=1))
+    t = np.arange(1, longest + 1)[None, :]
+    n = np.maximum(months, 1)[:, None]
+    i = np.maximum(apr, 1e-9)[:, None] / 12
+    balance = np.where(t <= n, amount[:, None] * (1 - (1 + i) ** (t - 1 - n)) / (1 - (1 + i) ** -n), 0.0)
+    discount = (1 + rate) ** (-t / 12)
+    return (balance * (apr - funding_cost)[:, None] / 12 * discount).sum(axis=1)

@@ -1,0 +1,130 @@
+"""What happened in a workspace: jobs and a hash-chained audit log, in SQLite with migrations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scenefit.contracts.errors import StoreError
+
+# one entry per schema version, only ever appended to; PRAGMA user_version counts those applied
+MIGRATIONS = (
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+        progress REAL NOT NULL DEFAULT 0,
+        message TEXT NOT NULL DEFAULT '',
+        owner TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        ended_at TEXT,
+        cancel INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        hash TEXT NOT NULL
+    );
+    """,
+)
+GENESIS = "0" * 64
+
+
+class Entry(NamedTuple):
+    """One line of the audit log."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    detail: str
+    hash: str
+
+
+@contextmanager
+def catalogue(path: Path) -> Iterator[sqlite3.Connection]:
+    """An open catalogue, brought to the newest schema; commits when the block ends well.
+
+    Raises
+    ------
+    StoreError : damaged, or written by a newer program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=30)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        _migrate(connection, path)
+        with connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{path}: the catalogue cannot be used ({error}); restore it from a copy or move it away"
+        ) from error
+    finally:
+        connection.close()
+
+
+def start_job(connection: sqlite3.Connection, kind: str, owner: str, at: str) -> int:
+    """Enter a running job; its id."""
+    cursor = connection.execute(
+        "INSERT INTO jobs (kind, state, owner, started_at) VALUES (?, 'running', ?, ?)", (kind, owner, at)
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def end_job(connection: sqlite3.Connection, job: int, state: str, message: str, at: str) -> None:
+    """Close a job as done, failed or cancelled."""
+    connection.execute(
+        "UPDATE jobs SET state = ?, message = ?, ended_at = ?, progress = CASE ? WHEN 'done' THEN 1 ELSE progress END "
+        "WHERE id = ?",
+        (state, message, at, state, job),
+    )
+
+
+def audit(
+    connection: sqlite3.Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any], at: str
+) -> None:
+    """Append a line whose hash covers the line before: nothing can be changed or cut out unseen."""
+    connection.execute("BEGIN IMMEDIATE") if not connection.in_transaction else None
+    last = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True)
+    digest = _chained(last[0] if last else GENESIS, at, actor, action, subject, text)
+    connection.execute(
+        "INSERT INTO audit (at, actor, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?)",
+        (at, actor, action, subject, text, digest),
+    )
+
+
+def verify_audit(connection: sqlite3.Connection) -> int | None:
+    """Number of the first line that does not follow from the one before; None when the chain is whole."""
+    previous, expected = GENESIS, 1
+    for row in connection.execute("SELECT seq, at, actor, action, subject, detail, hash FROM audit ORDER BY seq"):
+        entry = Entry(*row)
+        digest = _chained(previous, entry.at, entry.actor, entry.action, entry.subject, entry.detail)
+        if entry.seq != expected or entry.hash != digest:
+            return expected
+        previous, expected = entry.hash, expected + 1
+    return None
+
+
+def _chained(previous: str, *parts: str) -> str:
+    return hashlib.sha256(json.dumps([previous, *parts], ensure_ascii=False).encode()).hexdigest()
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(f"{path}: schema {version} is newer than this program ({len(MIGRATIONS)}); update Scenefit")
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")

@@ -1,0 +1,91 @@
+"""Models on disk: arrays, JSON and skops files under a SHA-256 manifest; never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scenefit.contracts.errors import StoreError
+from scenefit.runtime.workspace import disk_errors, fresh_folder
+
+# classes of scikit-learn that skops asks about; all are plain trees and calibrators without code of their own
+TRUSTED = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+)
+
+
+class Saved(NamedTuple):
+    """A model as stored: named arrays, plain facts, scikit-learn estimators."""
+
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+    estimators: dict[str, Any]
+
+
+def save(
+    folder: Path,
+    arrays: Mapping[str, np.ndarray],
+    facts: Mapping[str, Any],
+    estimators: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model; an existing one of that name is replaced whole."""
+    import skops.io
+
+    with fresh_folder(folder) as place, disk_errors(folder):
+        for name, array in arrays.items():
+            np.save(place / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        for name, estimator in (estimators or {}).items():
+            # skops zips with the moment of writing inside; the plain dump keeps equal models equal
+            (place / f"{name}.skops").write_bytes(_undated(skops.io.dumps(estimator)))
+        (place / "facts.json").write_text(json.dumps(dict(facts), ensure_ascii=False, indent=1, sort_keys=True), "utf8")
+        digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(place.iterdir())}
+        (place / "sha256.json").write_text(json.dumps(digests, indent=1, sort_keys=True), "utf8")
+
+
+def load(folder: Path) -> Saved:
+    """Read a model back.
+
+    Raises
+    ------
+    StoreError : not there, a file missing or changed, or a class outside the allow-list.
+    """
+    import skops.io
+
+    manifest = folder / "sha256.json"
+    if not manifest.is_file():
+        raise StoreError(f"{folder}: no model there; fit and save one first")
+    digests = json.loads(manifest.read_text("utf8"))
+    for name, digest in digests.items():
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            raise StoreError(f"{file}: missing or changed since it was saved; restore it or fit the model again")
+    arrays = {n[:-4]: np.load(folder / n, allow_pickle=False) for n in digests if n.endswith(".npy")}
+    estimators = {}
+    for name in (n for n in digests if n.endswith(".skops")):
+        unknown = sorted(set(skops.io.get_untrusted_types(file=folder / name)) - set(TRUSTED))
+        if unknown:
+            raise StoreError(f"{folder / name}: holds classes that are not allowed: {unknown}; do not load it")
+        estimators[name[:-6]] = skops.io.load(folder / name, trusted=list(TRUSTED))
+    return Saved(arrays, json.loads((folder / "facts.json").read_text("utf8")), estimators)
+
+
+def _undated(archive: bytes) -> bytes:
+    import io
+    import zipfile
+
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+        for name in sorted(source.namelist()):
+            copy.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), source.read(name))
+    return target.getvalue()

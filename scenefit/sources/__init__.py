@@ -1,0 +1,1 @@
+"""Data in: importers that turn other people's tables into the contract."""
