@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -91,7 +93,8 @@ class Speech:
         """
         if amount is None or _missing(amount):
             return EMPTY
-        sign = "-" if amount < 0 else ""
+        # no minus before a zero
+        sign = "-" if amount <= -0.005 else ""
         return f"{sign}{self.symbol}{self.short(abs(amount))}"
 
     @property
@@ -121,7 +124,7 @@ class Speech:
         local = (at.tz_localize("UTC") if at.tzinfo is None else at).tz_convert(timezone)
         return f"{local:%Y-%m-%d %H:%M}"
 
-    def name(self, row: pd.Series | dict) -> str:
+    def name(self, row: Mapping[Any, Any]) -> str:
         """The name_zh or name_en of a row."""
         return str(row[f"name_{self.lang}"])
 

@@ -85,3 +85,10 @@ def why_absent(block: object, say: Speech) -> str:
     if isinstance(block, dict) and "absent" in block:
         return str(block["absent"])
     return say.t("This run did not measure it.")
+
+
+def no_effects(block: object, say: Speech) -> str:
+    """Why no campaign effect is shown."""
+    if block == []:
+        return say.t("No campaign with a control group has ended, so no effect can be read.")
+    return why_absent(block, say)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from app import plots
-from app.charts import distinctive
 from app.finished_run import FinishedRun
+from app.heatmaps import distinctive
 from app.i18n import EMPTY, Speech
 from app.palette import DIVERGING
-from app.quality import absent, classifier_rows, quality_frame, ranking_rows, why_absent
+from app.quality import absent, classifier_rows, no_effects, quality_frame, ranking_rows, why_absent
 from app.tables import (
     effects_frame,
     effects_table,
@@ -61,21 +61,21 @@ def sections(run: FinishedRun, say: Speech) -> list[Section]:
 
 def _basis(run: FinishedRun, say: Speech) -> Section:
     t = say.t
+    services: list[list[object]] = [
+        [t("Feature service {name}").format(name=name), say.day(moment, run.timezone)]
+        for name, moment in run.manifest["services"].items()
+    ]
     rows: list[list[object]] = [
         [t("Data set"), run.dataset["name"]],
         [t("Data until"), say.day(run.dataset["until"], run.timezone)],
         [t("As of"), say.day(run.manifest["as_of"], run.timezone)],
         [t("Time zone"), run.timezone],
-        *(
-            [t("Feature service {name}").format(name=name), say.day(moment, run.timezone)]
-            for name, moment in run.manifest["services"].items()
-        ),
+        *services,
         [t("Run"), run.run_id],
         [t("Seed"), run.manifest["seed"]],
         [t("Data fingerprint"), str(run.dataset.get("fingerprint", ""))[:16]],
     ]
-    texts = [t("SYNTHETIC DATA – no real person, no real result")] if run.dataset["synthetic"] else []
-    return Section(t("What this report stands on"), texts=texts, grids=[Grid([], rows)])
+    return Section(t("What this report stands on"), grids=[Grid([], rows)])
 
 
 def _plan(run: FinishedRun, say: Speech) -> Section:
@@ -202,7 +202,7 @@ def _reach(run: FinishedRun, say: Speech) -> Section:
 def _effects(run: FinishedRun, say: Speech) -> Section:
     effects: Any = run.metrics.get("effects")
     if not isinstance(effects, list) or not effects:
-        return Section(say.t("What past campaigns did"), texts=[why_absent(effects, say)])
+        return Section(say.t("What past campaigns did"), texts=[no_effects(effects, say)])
     frame = effects_frame(effects)
     text = say.t(
         "Green: randomised, so the difference is an effect. Orange: observational, groups may differ otherwise too."

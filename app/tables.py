@@ -66,7 +66,7 @@ def evidence_table(subgroups: pd.DataFrame, say: Speech) -> pd.DataFrame:
     """Mined subgroups with the evidence for each."""
     t = say.t
     lift = [
-        f"{say.figure(mid, 2)} ({say.figure(low, 2)} – {say.figure(high, 2)})"
+        f"{say.figure(mid, 2)} ({say.figure(low, 2)} – {say.figure(high, 2)})".replace(" ", "\u00a0")
         for low, mid, high in zip(subgroups["lift_low"], subgroups["lift"], subgroups["lift_high"], strict=True)
     ]
     return pd.DataFrame(
@@ -78,7 +78,7 @@ def evidence_table(subgroups: pd.DataFrame, say: Speech) -> pd.DataFrame:
             t("Rate"): [say.percent(r) for r in subgroups["rate"]],
             t("Scene's rate"): [say.percent(r) for r in subgroups["base"]],
             t("Lift with interval"): lift,
-            "q": [f"{q:.1e}" if q < 0.001 else f"{q:.3f}" for q in subgroups["q"]],
+            "q": ["< 0.001" if q < 0.001 else f"{q:.3f}" for q in subgroups["q"]],
             t("Confirmed"): [t("yes") if c else t("no") for c in subgroups["confirmed"]],
         }
     )
@@ -117,7 +117,7 @@ def effects_table(effects: pd.DataFrame, run: FinishedRun, say: Speech) -> pd.Da
             t("Rate"): [say.percent(r, 2) for r in effects["rate"]],
             t("Control rate"): [say.percent(r, 2) for r in effects["rate_control"]],
             t("Difference"): [
-                f"{say.percent(mid, 2)} ({say.percent(low, 2)} – {say.percent(high, 2)})"
+                f"{say.percent(mid, 2)} ({say.percent(low, 2)} – {say.percent(high, 2)})".replace(" ", "\u00a0")
                 for mid, low, high in zip(effects["lift"], effects["low"], effects["high"], strict=True)
             ],
             t("Design"): [t("randomised") if r else t("observational") for r in effects["randomised"]],

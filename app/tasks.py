@@ -114,9 +114,7 @@ def _learn(task: Task, shared: Shared) -> object:
     if task.kind == "champion":
         return training.learn_next_offer(shared.material, 1, windows)
     if task.kind == "response":
-        return training.learn_response(
-            shared.material, shared.offers, shared.offers_profile, shared.held_out, windows // 2
-        )
+        return training.learn_response(shared.material, shared.offers, shared.offers_profile, shared.held_out)
     if shared.borrowers is None:
         raise NotFitted("default: the data has no accounts with repayments; expected loss is taken as zero")
     return probability_of_default(shared.borrowers)

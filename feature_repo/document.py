@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from feature_repo.views import VIEWS
+
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureView
 
@@ -20,9 +22,10 @@ days that end there (half-open, 365 days at most). Its `event_timestamp` and `cr
 training frame gets the newest snapshot at or before its own `event_timestamp`, if that is no older than the TTL
 (inclusive); otherwise its features are empty.
 
-A count is 0 for a person without such events. It is empty when nothing of the kind is known of anybody in the window
-(no account, contact or response at all): then nothing is known, which is not the same as none. Money is in
-the currency of the data set, shares are in [0, 1], days of the week and nights are in business time.
+A person's count is 0 without such events. It is empty when the window holds no event of that kind of anybody (no
+visit, purchase, contact, click, application, draw or account): then nothing is known, which is not the same as none.
+Numbers and truth values arrive as float64, texts as Arrow-backed text. Money is in the currency of the data set, shares
+are in [0, 1], days of the week and nights are in business time.
 
 Purposes, protection and PII are inherited from the raw columns: a feature may be used only for what all of its columns
 permit. Services leave protected features out.
@@ -50,6 +53,7 @@ def _service_table(services: list[FeatureService]) -> str:
 
 
 def _view_section(view: FeatureView) -> str:
+    declared = VIEWS[view.name]
     keys = ", ".join(f"`{column.name}`" for column in view.entity_columns)
     online = "also online" if view.online else "offline only"
     lines = [
@@ -58,8 +62,8 @@ def _view_section(view: FeatureView) -> str:
         f"{view.description}.  ",
         f"{view.tags['zh']}。",
         "",
-        f"Keys {keys}; cadence {view.tags['cadence']}; TTL {view.ttl.days} days; {online}; owner: {view.owner}; "
-        f"files in `{view.batch_source.path}`.",
+        f"Keys {keys}; cadence {view.tags['cadence']}; TTL {declared.ttl.days} days; {online}; owner: {view.owner}; "
+        f"files in `features/{declared.source}`.",
         "",
         "| feature | type | unit | meaning | made of | purposes | |",
         "|---|---|---|---|---|---|---|",

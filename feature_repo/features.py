@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.resources
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from feature_repo.definition import CREATED, EVENT_TIME, View, digest
-from scenefit.contracts.errors import ContractError
+from scenefit.contracts.errors import ContractError, SettingsError
 
 WINDOW = timedelta(days=365)
 
@@ -32,6 +33,10 @@ def stage(
     ----------
     timezone : business time zone, for days, nights and weekends
     ttl : a row whose window has become empty is kept for so long, as zeros
+
+    Raises
+    ------
+    SettingsError : the time zone is unknown.
     """
     _set(connection, "since_us", _microseconds(first - WINDOW - ttl))
     _set(connection, "until_us", _microseconds(last))
@@ -93,6 +98,7 @@ def _microseconds(moment: pd.Timestamp) -> int:
 
 
 def _zone(timezone: str) -> str:
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(timezone).key
+    try:
+        return ZoneInfo(timezone).key
+    except (KeyError, ValueError) as error:
+        raise SettingsError(f"time zone {timezone!r} is unknown; name one such as Asia/Shanghai") from error

@@ -124,6 +124,8 @@ class AsofOfflineStore(OfflineStore):
         project: str,
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool = False,
+        start_date: datetime | None = None,  # noqa: ARG004
+        end_date: datetime | None = None,  # noqa: ARG004
     ) -> RetrievalJob:
         """The rows of `entity_df` with each view's newest features at or before their event time."""
         if not isinstance(entity_df, pd.DataFrame):
@@ -132,36 +134,14 @@ class AsofOfflineStore(OfflineStore):
                 f"got {type(entity_df).__name__}. Run the query first and pass its frame"
             )
         time = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
-        spine = pa.Table.from_pandas(entity_df.assign(**{time: _utc(entity_df[time])}), preserve_index=False)
-        spine = spine.set_column(spine.column_names.index(time), time, spine[time].cast(pa.timestamp("us", "UTC")))
-        moments = entity_df[time].map(pd.Timestamp) if entity_df.empty else _utc(entity_df[time])
+        moments = _utc(entity_df[time])
         span = Span(*(None if pd.isna(edge) else edge.to_pydatetime() for edge in (moments.min(), moments.max())))
-
-        def joined() -> pa.Table:
-            connection = _connection(config)
-            try:
-                rows = spine.append_column(ROW, pa.array(np.arange(spine.num_rows)))
-                connection.register("spine", rows)
-                result = spine
-                for view in feature_views:
-                    wanted = _wanted(view, feature_refs, full_feature_names)
-                    features = _asof(connection, config, view, wanted, time, span, filter_by_created_timestamp)
-                    for name in wanted.values():
-                        if name in result.column_names:
-                            raise ContractError(
-                                f"historical features: column {name!r} exists already; rename it in entity_df or ask "
-                                "for full_feature_names"
-                            )
-                        result = result.append_column(name, features[name])
-                return result
-            finally:
-                connection.close()
-
-        keys = [column for column in entity_df.columns if column != time]
+        spine = pa.Table.from_pandas(entity_df.assign(**{time: moments}), preserve_index=False)
+        wanted = [(view, _wanted(view, feature_refs, full_feature_names)) for view in feature_views]
         return AsofRetrievalJob(
-            joined,
+            lambda: _joined(config, spine, time, span, wanted, filter_by_created_timestamp),
             _root(config),
-            RetrievalMetadata(feature_refs, keys, span.first, span.last),
+            RetrievalMetadata(feature_refs, [c for c in entity_df.columns if c != time], span.first, span.last),
             OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             full_feature_names,
         )
@@ -213,11 +193,39 @@ class AsofOfflineStore(OfflineStore):
         return [(field.name, str(field.type)) for field in schema]
 
 
+def _joined(
+    config: RepoConfig,
+    spine: pa.Table,
+    time: str,
+    span: Span,
+    wanted: list[tuple[FeatureView, dict[str, str]]],
+    known_only: bool,
+) -> pa.Table:
+    """The spine, and beside it the features of each view."""
+    connection = _connection(config)
+    try:
+        connection.register("spine", spine.append_column(ROW, pa.array(np.arange(spine.num_rows))))
+        result = spine
+        for view, names in wanted:
+            features = _asof(connection, config, view, names, spine.column_names, time, span, known_only)
+            for name in names.values():
+                if name in result.column_names:
+                    raise ContractError(
+                        f"historical features: column {name!r} exists already; rename it in entity_df or ask for "
+                        "full_feature_names"
+                    )
+                result = result.append_column(name, features[name])
+        return result
+    finally:
+        connection.close()
+
+
 def _asof(
     connection: duckdb.DuckDBPyConnection,
     config: RepoConfig,
     view: FeatureView,
     wanted: dict[str, str],
+    given: list[str],
     time: str,
     span: Span,
     known_only: bool,
@@ -228,12 +236,9 @@ def _asof(
     renamed = view.projection.join_key_map
     joined = [(column_of.get(c.name, c.name), renamed.get(c.name, c.name))
               for c in view.entity_columns if c.name != DUMMY_ENTITY_ID]  # fmt: skip
-    available = connection.sql("SELECT * FROM spine LIMIT 0").to_arrow_table().column_names
     for _, key in joined:
-        if key not in available:
-            raise ContractError(
-                f"historical features of {view.name}: column {key!r} is missing; entity_df has {available[:-1]}"
-            )
+        if key not in given:
+            raise ContractError(f"historical features of {view.name}: column {key!r} is missing; entity_df has {given}")
     keys = [key for key, _ in joined]
     ttl = view.ttl if view.ttl else timedelta(0)
     history = timeline(
@@ -254,16 +259,15 @@ def _asof(
         for feature, name in wanted.items()
     )
     on = " AND ".join(f"spine.{named(key)} = f.{named(column)}" for column, key in joined)
-    data = connection.sql(
+    return connection.sql(
         f"SELECT {values} FROM spine ASOF LEFT JOIN ({history}) AS f "
         f"ON {f'{on} AND ' if on else ''}spine.{named(time)} >= f.__known ORDER BY spine.{ROW}"
     ).to_arrow_table()
-    return data
 
 
 def _wanted(view: FeatureView, feature_refs: list[str], full_feature_names: bool) -> dict[str, str]:
     """Requested features of one view, by the name they get in the result."""
-    prefix = view.projection.name_to_use()
+    prefix = view.projection.name_to_use()  # type: ignore[no-untyped-call]
     shown = view.projection.name_alias or view.name
     features = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == prefix]
     return {feature: f"{shown}__{feature}" if full_feature_names else feature for feature in features}

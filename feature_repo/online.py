@@ -13,6 +13,7 @@ from feature_repo.entities import CUSTOMER
 from feature_repo.history import newest_snapshot
 from feature_repo.services import SERVICES
 from feature_repo.store import open_store, quiet_feast
+from feature_repo.views import VIEWS
 from scenefit.contracts.errors import SettingsError, StoreError
 from scenefit.runtime.workspace import Workspace
 
@@ -33,7 +34,7 @@ def materialize(workspace: Workspace, time: pd.Timestamp, *, memory_limit: str =
     """
     store = open_store(workspace, memory_limit=memory_limit, threads=threads)
     rows = 0
-    for view in (view for service in SERVICES.values() for view in service.views if view.online):
+    for view in (view for view in VIEWS.values() if view.online):
         partition = newest_snapshot(workspace, view.name, time)
         with quiet_feast():
             intervals = store.get_feature_view(view.name).materialization_intervals

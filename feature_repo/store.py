@@ -89,7 +89,7 @@ def _apply(root: Path, folder: Path) -> None:
             if target.is_file():
                 shutil.copyfile(target, temporary)
             store = _store(root, temporary, "2GB", 1)
-            store.apply(OBJECTS)
+            store.apply(OBJECTS)  # type: ignore[arg-type]
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -100,6 +100,8 @@ def parquet_files(path: Path, span: Span = UNBOUNDED) -> list[Path]:
     files = sorted(file for file in found if file.is_file() and not file.name.startswith((".", "_")))
     if not files:
         raise StoreError(f"{path}: no Parquet files; compute the features first (feature_repo.history.build)")
+    if span == UNBOUNDED:
+        return files
     # at least one file stays: it tells the columns' types even when no row matches
     return [file for file in files if _may_hold(file, span)] or files[-1:]
 

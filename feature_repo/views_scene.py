@@ -37,8 +37,8 @@ CUSTOMER_SCENE = View(
     ),
     ttl=TTL,
     cadence="day",
-    en="Behaviour of a person in a top-level scene. After the last activity has left the window a row of zeros stays for "
-    "one TTL, so that no older snapshot answers in its place",
+    en="Behaviour of a person in a top-level scene. After the last activity has left the window a row of zeros "
+    "stays for one TTL, so that no older snapshot answers in its place",
     zh="个人在顶层场景内的行为。最后一次活跃离开窗口后，零值行再保留一个 TTL，以免旧快照代答",
-    present="scene_visits_365d + scene_purchases_365d > 0",
+    present="scene_days_since_activity IS NOT NULL",
 )  # fmt: skip

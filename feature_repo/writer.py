@@ -69,7 +69,8 @@ def write(partition: Partition, data: pa.Table, view: View) -> None:
     with disk_errors(partition.file):
         partition.file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            pq.write_table(data, temporary, compression="zstd", compression_level=1)
+            # pages follow chunks, and chunks the number of threads: one chunk, so that bytes do not
+            pq.write_table(data.combine_chunks(), temporary, compression="zstd", compression_level=1)
             temporary.replace(partition.file)
         finally:
             temporary.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from scipy import sparse
 from recsys.models import AlternatingLeastSquares
 from scenefit.contracts.errors import NotFitted
 
-PAIRS = 2_000_000  # customer × item pairs from which the weights are learned; more changes the third digit only
+PAIRS = 500_000  # customer × item pairs from which the weights are learned; more changes the third digit only
 
 
 class Past(NamedTuple):

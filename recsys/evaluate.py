@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import rankdata
 
 from recsys.models import Recommender
 
@@ -49,7 +48,6 @@ def ranking_quality(
     0.0
     """
     wanted = targets.toarray() > 0
-    scores = scores.astype(np.float64)
     if seen is not None:
         known = seen.toarray() > 0
         scores = np.where(known, -np.inf, scores)
@@ -57,17 +55,24 @@ def ranking_quality(
     scores, wanted = scores[wanted.any(axis=1)], wanted[wanted.any(axis=1)]
     if not len(scores):
         return RankingQuality(float("nan"), float("nan"), float("nan"), 0)
-    ranks = rankdata(-scores, method="average", axis=1) - 1
-    found = wanted & (ranks < k)
-    gains = np.where(found, 1 / np.log2(ranks + 2), 0).sum(axis=1)
-    sizes = wanted.sum(axis=1)
+    users, items = np.nonzero(wanted)
+    ranks = _mid_ranks(scores, users, items)
+    found = ranks < k
+    n = len(scores)
+    gains = np.bincount(users, np.where(found, 1 / np.log2(ranks + 2), 0), n)
+    hits, sizes = np.bincount(users, found, n), np.bincount(users, minlength=n)
     ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))[np.minimum(sizes, k) - 1]
-    return RankingQuality(
-        float((gains / ideal).mean()),
-        float(found.any(axis=1).mean()),
-        float((found.sum(axis=1) / sizes).mean()),
-        len(scores),
-    )
+    return RankingQuality(float((gains / ideal).mean()), float((hits > 0).mean()), float((hits / sizes).mean()), n)
+
+
+def _mid_ranks(scores: np.ndarray, users: np.ndarray, items: np.ndarray, chunk: int = 20_000) -> np.ndarray:
+    """Rank from 0 of each (user, item) pair: those above, plus half of the others tied with it."""
+    ranks = np.empty(len(users))
+    for start in range(0, len(users), chunk):
+        part = slice(start, start + chunk)
+        rows, own = scores[users[part]], scores[users[part], items[part]][:, None]
+        ranks[part] = (rows > own).sum(axis=1) + ((rows == own).sum(axis=1) - 1) / 2
+    return ranks
 
 
 class ProbabilityQuality(NamedTuple):

@@ -1,7 +1,8 @@
 """Who gets which offer: the most valuable plan under budget, capacity, loss and reach limits.
 
-This version plans in cells (segment × value band × product) with HiGHS and fills each cell by value, so its plan is
-near the optimum, not at it; `gap` says how near, against a bound that holds for every customer separately.
+This version plans in cells (segment × value band × product) with HiGHS and fills each cell by value; the prices of the
+limits are then refined on every customer and a second plan follows them (docs/adr/0002). The better one is returned,
+and `gap` says how far at most it is from the optimum, by a bound that holds for every customer separately.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from recsys.cells import banded, cell_plan, whole_quota
 from recsys.fill import fill_cells, take_back, top_up
 from recsys.limits import Limit, broadcast_weights
+from recsys.prices import refined
 from recsys.ranking import unpack
 from scenefit.contracts.errors import ContractError, Infeasible, NotEligible
 
@@ -65,16 +67,13 @@ def match_offers(
         raise NotEligible(f"match: none of {n:,} customers may get any of {m} offers; loosen the eligibility rules")
     groups = banded(values, allowed, np.zeros(n, np.int64) if cells is None else cells)
     totals, prices = cell_plan(values, allowed, limits, groups)
-    reduced = values - _priced(limits, prices, (n, m))
-    reduced[~allowed] = -np.inf
-    quota = whole_quota(totals)
-    assignment = fill_cells(reduced, groups, quota)
-    assignment = _floors_raised(assignment, reduced, limits)
-    assignment = _within_limits(assignment, reduced, limits)
-    assignment = _topped_up(assignment, reduced, limits)
-    verify(assignment, limits)
-    chosen = assignment >= 0
-    value = float(values[chosen, assignment[chosen]].sum())
+    by_cell = _repaired(fill_cells(_reduced(values, allowed, limits, prices), groups, whole_quota(totals)), values,
+                        _reduced(values, allowed, limits, prices), limits)  # fmt: skip
+    prices = refined(values, allowed, limits, prices)
+    reduced = _reduced(values, allowed, limits, prices)
+    by_price = _repaired(np.where(reduced.max(axis=1) > 0, reduced.argmax(axis=1), -1), values, reduced, limits)
+    assignment = _better(by_cell, by_price, values, limits)
+    value = _worth(assignment, values)
     bound = upper_bound(values, allowed, limits, prices)
     usage = {limit.name: _usage(limit, assignment) for limit in limits}
     return Plan(
@@ -92,9 +91,39 @@ def upper_bound(values: np.ndarray, allowed: np.ndarray, limits: Sequence[Limit]
 
     Σ_i max(0, max_j (v_ij − Σ_l price_l · w_lij)) + Σ_l price_l · total_l, with prices ≥ 0 for "<=" and ≤ 0 for ">=".
     """
-    reduced = np.where(allowed, values - _priced(limits, prices, values.shape), -np.inf)
-    best = np.maximum(reduced.max(axis=1, initial=-np.inf), 0.0)
+    best = _reduced(values, allowed, limits, prices).max(axis=1, initial=-np.inf)
+    best = np.maximum(best, 0.0)
     return float(best.sum() + sum(p * limit.total for p, limit in zip(prices, limits, strict=True)))
+
+
+def _reduced(values: np.ndarray, allowed: np.ndarray, limits: Sequence[Limit], prices: np.ndarray) -> np.ndarray:
+    """Value of each pair after paying for the limits it uses; −inf where not eligible."""
+    return np.where(allowed, values - _priced(limits, prices, values.shape), -np.inf)
+
+
+def _repaired(assignment: np.ndarray, values: np.ndarray, reduced: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:
+    """The plan made to keep every limit, then filled up."""
+    plan = _floors_raised(assignment, reduced, limits)
+    plan = _within_limits(plan, reduced, limits)
+    return _topped_up(plan, np.where(np.isfinite(reduced) & (values > 0), reduced, -np.inf), limits)
+
+
+def _better(first: np.ndarray, second: np.ndarray, values: np.ndarray, limits: Sequence[Limit]) -> np.ndarray:
+    """The more valuable of two plans that keep all limits.
+
+    Raises
+    ------
+    Infeasible : neither does.
+    """
+    sound = [plan for plan in (first, second) if not _broken(plan, limits)]
+    if not sound:
+        verify(second, limits)
+    return max(sound, key=lambda plan: _worth(plan, values))
+
+
+def _worth(plan: np.ndarray, values: np.ndarray) -> float:
+    chosen = plan >= 0
+    return float(values[chosen, plan[chosen]].sum())
 
 
 def _sound(values: np.ndarray, limits: Sequence[Limit], n: int, m: int, per_customer: int) -> None:
@@ -202,13 +231,22 @@ def verify(assignment: np.ndarray, limits: Sequence[Limit]) -> None:
     ------
     Infeasible : a limit is broken.
     """
+    broken = _broken(assignment, limits)
+    if broken:
+        limit, used = broken[0]
+        raise Infeasible(
+            f"match: {limit.name!r} comes to {used:,.6g}, must be {limit.sense} {limit.total:,.6g}; "
+            "the limits are too tight for whole customers. Loosen this one or the budget"
+        )
+
+
+def _broken(assignment: np.ndarray, limits: Sequence[Limit]) -> list[tuple[Limit, float]]:
+    found = []
     for limit in limits:
         used, room = _usage(limit, assignment), TOLERANCE * max(1.0, abs(limit.total))
         if (used > limit.total + room) if limit.sense == "<=" else (used < limit.total - room):
-            raise Infeasible(
-                f"match: {limit.name!r} comes to {used:,.6g}, must be {limit.sense} {limit.total:,.6g}; "
-                "the limits are too tight for whole customers. Loosen this one or the budget"
-            )
+            found.append((limit, used))
+    return found
 
 
 def greedy(values: np.ndarray, eligible: np.ndarray, limits: Sequence[Limit], cost: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Trained on what was *taken*, not on what is owned: holdings tell what the past s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -29,16 +30,17 @@ class NextOffer:
     Products never taken in training share the probability of the rarest one, so that they can be tried at all.
     """
 
-    def __init__(self, products: int, c: float = 0.3, max_iter: int = 60):
+    def __init__(self, products: int, strengths: Sequence[float] = (0.003, 0.03, 0.3), max_iter: int = 60) -> None:
         self.products = products
-        self.c = c
+        self.strengths = strengths
         self.max_iter = max_iter
 
-    def fit(self, facts: Facts, taken: np.ndarray, calibrate: np.ndarray | None = None) -> Self:
+    def fit(self, facts: Facts, taken: np.ndarray, judge: np.ndarray | None = None) -> Self:
         """Learn from takes: row i took product `taken[i]`.
 
-        `calibrate` marks the rows (the latest ones) kept apart for the temperature; after it is found the head is
-        fitted again on all rows.
+        `judge` marks the rows (the latest ones) that choose how far the head may leave popularity and its temperature;
+        then it is fitted again on all rows. Few takes allow little: without this a head on 1,600 takes of 56 coupons
+        ranks worse than popularity.
         """
         if not len(taken):
             raise NotFitted("NextOffer: nothing was taken in the learning windows; give a longer history")
@@ -46,12 +48,19 @@ class NextOffer:
         self.standard_ = Standard().fit(facts.profile)
         self.taste_scale_ = float(facts.tastes.std()) or 1.0
         design = self._design(facts)
-        self.temperature_ = 1.0
-        if calibrate is not None and 50 <= calibrate.sum() < len(taken) - 50:
-            self._fit_head(design[~calibrate], taken[~calibrate])
-            self.temperature_ = _temperature(self._logits(design[calibrate]), taken[calibrate])
-        self._fit_head(design, taken)
+        self.strength_, self.temperature_ = self.strengths[-1], 1.0
+        if judge is not None and 50 <= judge.sum() < len(taken) - 50:
+            self._tune(design, taken, judge)
+        self._fit_head(design, taken, self.strength_)
         return self
+
+    def _tune(self, design: np.ndarray, taken: np.ndarray, judge: np.ndarray) -> None:
+        tried = []
+        for strength in self.strengths:
+            self._fit_head(design[~judge], taken[~judge], strength)
+            temperature, loss = _temperature(self._logits(design[judge]), taken[judge])
+            tried.append((loss, strength, temperature))
+        _, self.strength_, self.temperature_ = min(tried)
 
     def probabilities(self, facts: Facts) -> np.ndarray:
         """P(product | takes one), rows sum to 1; shape (n, products)."""
@@ -64,13 +73,13 @@ class NextOffer:
             [facts.tastes / self.taste_scale_, self.standard_.transform(facts.profile), np.minimum(facts.held, 2.0)]
         ).astype(np.float64)
 
-    def _fit_head(self, design: np.ndarray, taken: np.ndarray) -> None:
+    def _fit_head(self, design: np.ndarray, taken: np.ndarray, strength: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
         classes = np.unique(taken)
         self.coef_ = np.zeros((self.products, design.shape[1]))
         if len(classes) > 1:
-            head = LogisticRegression(C=self.c, max_iter=self.max_iter, tol=1e-3).fit(design, taken)
+            head = LogisticRegression(C=strength, max_iter=self.max_iter, tol=1e-3).fit(design, taken)
             # two classes share one row of coefficients with opposite signs
             rows = np.vstack([-head.coef_ / 2, head.coef_ / 2]) if len(classes) == 2 else head.coef_
             heights = (
@@ -117,12 +126,16 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _temperature(logits: np.ndarray, taken: np.ndarray) -> float:
-    """The temperature that makes held-out takes most likely: Guo et al. (2017), "On calibration of modern networks"."""
+def _temperature(logits: np.ndarray, taken: np.ndarray) -> tuple[float, float]:
+    """The temperature that makes held-out takes most likely, and their mean log loss there.
+
+    Guo et al. (2017), "On calibration of modern neural networks".
+    """
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         p = _softmax(logits / np.exp(log_temperature))
         return float(-np.log(np.maximum(p[np.arange(len(taken)), taken], 1e-12)).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
+    best = minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded")
+    return float(np.exp(best.x)), float(best.fun)

@@ -81,24 +81,24 @@ class ResponseLearned(NamedTuple):
     campaigns: tuple[str, ...]
 
 
-def learn_next_offer(material: Material, first: int, last: int) -> Learned:
+def learn_next_offer(material: Material, first: int, last: int, only: np.ndarray | None = None) -> Learned:
     """The champion, learned from takes in windows first … last − 1; tastes come from behaviour before `first` alone.
+
+    `only` (customers,) narrows the takes to some customers.
 
     Raises
     ------
     NotFitted : nothing was taken in those windows.
     """
-    als = AlternatingLeastSquares(**material.als, seed=material.seed).fit(
+    als = learn_tastes(material, first)
+    return Learned(als, _head(material, als, first, last, only))
+
+
+def learn_tastes(material: Material, first: int) -> AlternatingLeastSquares:
+    """Item vectors from behaviour before a window."""
+    return AlternatingLeastSquares(**material.als, seed=material.seed).fit(
         material.behaviour.matrix(material.edges[first])
     )
-    inside = (material.labels.window >= first) & (material.labels.window < last)
-    rows = np.flatnonzero(inside)
-    facts = _label_facts(material, als, rows)
-    # the latest window tunes the temperature: it is nearest to what comes next
-    head = NextOffer(material.products).fit(
-        facts, material.labels.product[rows], material.labels.window[rows] == last - 1
-    )
-    return Learned(als, head)
 
 
 def next_offer_quality(material: Material, k: int = 10) -> Compared:
@@ -160,7 +160,7 @@ def next_item_quality(material: Material, k: int = 10) -> NextItemQuality:
 
 
 def learn_response(
-    material: Material, offers: pd.DataFrame, profile: np.ndarray, held_out: Sequence[str], affinity_from: int
+    material: Material, offers: pd.DataFrame, profile: np.ndarray, held_out: Sequence[str]
 ) -> ResponseLearned:
     """Who takes when offered; quality on held-out campaigns from earlier facts only, then fitted on everything.
 
@@ -169,18 +169,17 @@ def learn_response(
     offers : offers made (campaign_id, kind, starts_at, ends_at, who, product, took_at), sorted by start
     profile : (offers, features) as of each campaign's start
     held_out : campaigns judged; learned from are those that ended before the first of these starts
-    affinity_from : product fit comes from a head learned on windows before this one, so that no offer is scored by a
-        head that has seen its outcome; offers of single products before it are left out
 
     Raises
     ------
     NotFitted : no campaign ended before the held-out ones began.
     """
     kinds = tuple(sorted(offers["kind"].unique()))
-    fit, known = _affinity(material, offers, profile, affinity_from)
     starts = offers["starts_at"]
-    test = offers["campaign_id"].isin(held_out).to_numpy() & known
+    test = offers["campaign_id"].isin(held_out).to_numpy()
     cut = starts[test].min() if test.any() else material.edges[-1]
+    fit, known = _affinity(material, offers, profile, cut)
+    test &= known
     train = ((offers["ends_at"] <= cut) & (starts < cut)).to_numpy() & known & ~test
     took = offers["took_at"].to_numpy(dtype=float, na_value=np.inf)
     made = Offered(profile, _one_hot(offers["kind"], kinds), offers["product"].to_numpy(), fit)
@@ -199,22 +198,43 @@ def product_fit(probabilities: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities, 1e-6)) - np.log(share)
 
 
+def _head(
+    material: Material, als: AlternatingLeastSquares, first: int, last: int, only: np.ndarray | None = None
+) -> NextOffer:
+    labels = material.labels
+    inside = (labels.window >= first) & (labels.window < last)
+    rows = np.flatnonzero(inside if only is None else inside & only[labels.who])
+    # the latest window tunes the head: it is nearest to what comes next
+    return NextOffer(material.products).fit(
+        _label_facts(material, als, rows), labels.product[rows], labels.window[rows] == last - 1
+    )
+
+
 def _affinity(
-    material: Material, offers: pd.DataFrame, profile: np.ndarray, before: int
+    material: Material, offers: pd.DataFrame, profile: np.ndarray, cut: pd.Timestamp
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Product fit of each offer made, and which offers have one (or need none)."""
+    """Product fit of each offer made, and which offers have one (or need none).
+
+    Two heads, each learned from one half of the customers before `cut`, score the other half: no offer is scored by a
+    head that has seen its outcome.
+    """
     product, fit = offers["product"].to_numpy(), np.zeros(len(offers))
     single = product >= 0
-    known = ~single | (offers["starts_at"] >= material.edges[before]).to_numpy()
+    known = ~single | (offers["starts_at"] >= material.edges[0]).to_numpy()
     rows = np.flatnonzero(single & known)
     if not len(rows):
-        return fit, ~single
-    learned = learn_next_offer(material, 0, before)
-    for start in offers["starts_at"].iloc[rows].unique():
-        part = rows[(offers["starts_at"].iloc[rows] == start).to_numpy()]
-        who = offers["who"].to_numpy()[part]
-        p = next_offer_probabilities(material, learned, who, profile[part], start)
-        fit[part] = product_fit(p, learned.head.counts_)[np.arange(len(part)), product[part]]
+        return fit, known
+    last = max(1, sum(edge <= cut for edge in material.edges) - 1)
+    odd = np.arange(len(material.behaviour.customers)) % 2 == 1
+    als = learn_tastes(material, 0)
+    who = offers["who"].to_numpy()
+    for half in (odd, ~odd):
+        head = _head(material, als, 0, last, ~half)
+        scored = rows[half[who[rows]]]
+        for start in offers["starts_at"].iloc[scored].unique():
+            part = scored[(offers["starts_at"].iloc[scored] == start).to_numpy()]
+            p = head.probabilities(_facts(material, als, who[part], profile[part], start))
+            fit[part] = product_fit(p, head.counts_)[np.arange(len(part)), product[part]]
     return fit, known
 
 

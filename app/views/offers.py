@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import charts
+from app import charts, heatmaps
 from app.engine import current
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
@@ -80,8 +80,8 @@ def _plan(run: FinishedRun, say: Speech) -> None:
         named = run.segment_names(say.lang)
         groups = {s: named.get(s, scenes[scene]) for s in sorted(set(cells["segment_id"]))}
     names = run.product_names(say.lang)
-    chart = charts.plan_heatmap(cells, group, groups, names, str(measure), say)
-    rows = min(cells["product_id"].nunique(), charts.MOST_PRODUCTS)
+    chart = heatmaps.plan_heatmap(cells, group, groups, names, str(measure), say)
+    rows = min(cells["product_id"].nunique(), heatmaps.MOST_PRODUCTS)
     st.echarts_chart(chart, height=76 + 30 * rows, alt=t("Plan by product and scene or segment"))
     if cells["product_id"].nunique() > rows:
         st.caption(t("The {n} products with most are shown.").format(n=rows))
@@ -160,8 +160,10 @@ def _eligibility(run: FinishedRun, say: Speech) -> None:
         st.info(t("This run kept no eligibility counts."))
         return
     chart = charts.eligibility_bars(eligibility, run.product_names(say.lang), say)
-    height = 90 + 28 * eligibility["product_id"].nunique()
-    st.echarts_chart(chart, height=height, alt=t("Eligible people and first reason against, by product"))
+    products = eligibility["product_id"].nunique()
+    # many products scroll in a window of their own, so that the page stays short
+    place = st.container(height=620) if products > 22 else st.container()
+    place.echarts_chart(chart, height=90 + 26 * products, alt=t("Eligible people and first reason against, by product"))
     st.caption(t("Each person counts once per product: as eligible, or under the first rule that said no."))
 
 

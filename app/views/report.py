@@ -11,7 +11,7 @@ from app import charts
 from app.engine import current
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
-from app.quality import absent, classifier_rows, quality_frame, ranking_rows, why_absent
+from app.quality import absent, classifier_rows, no_effects, quality_frame, ranking_rows, why_absent
 from app.tables import effects_frame, effects_table, ranking_table
 
 
@@ -75,10 +75,10 @@ def _effects(run: FinishedRun, say: Speech) -> None:
     st.subheader(t("What past campaigns did"), anchor=False)
     effects = run.metrics.get("effects")
     if not isinstance(effects, list) or not effects:
-        st.info(plain(why_absent(effects, say)))
+        st.info(plain(no_effects(effects, say)))
         return
     frame = effects_frame(effects)
-    st.echarts_chart(charts.effect_intervals(frame, say), height=80 + 36 * len(frame), alt=t("Effect by campaign arm"))
+    st.echarts_chart(charts.effect_intervals(frame, say), height=80 + 30 * len(frame), alt=t("Effect by campaign arm"))
     st.caption(
         t("Green: randomised, so the difference is an effect. Orange: observational, groups may differ otherwise too.")
     )

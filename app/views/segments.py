@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import charts
+from app import charts, heatmaps
 from app.engine import current
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
@@ -89,11 +89,11 @@ def _profiles(run: FinishedRun, scene: str, say: Speech) -> None:
     t = say.t
     st.subheader(t("Profiles"), anchor=False)
     profiles, segments = run.table("segment_profiles", scene), run.segments_of(scene)
-    features = charts.distinctive(profiles)
+    features = heatmaps.distinctive(profiles)
     if not features:
         st.info(t("The profiles of this scene hold no comparable figure."))
         return
-    chart = charts.profile_heatmap(profiles, segments, features, say)
+    chart = heatmaps.profile_heatmap(profiles, segments, features, say)
     st.echarts_chart(chart, height=130 + 34 * len(segments), alt=t("Profile of each segment by feature"))
     st.caption(
         t("The {n} features that differ most. Red: above the scene's mean, blue: below.").format(n=len(features))

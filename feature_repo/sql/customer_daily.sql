@@ -76,9 +76,6 @@ answers AS (SELECT who, count(*) AS received, count(*) FILTER (answered) AS answ
 everybody AS (
     SELECT
         (SELECT sum(answered) / sum(received) FROM answers) AS answer_rate,
-        (SELECT count(*) > 0 FROM known_touches WHERE kind = 'sent') AS contacts_known,
-        (SELECT count(*) > 0 FROM known_touches WHERE kind IN ('impression', 'click', 'reply', 'apply', 'draw'))
-            AS responses_known,
         (SELECT count(*) > 0 FROM known_accounts) AS accounts_known
 ),
 product_kinds AS (SELECT product_id, arg_max(kind, version) AS kind FROM products GROUP BY product_id),
@@ -95,18 +92,18 @@ SELECT
     p.customer_id,
     days_since_activity,
     days_since_purchase,
-    coalesce(visits_28d, 0) AS visits_28d,
-    coalesce(visits_90d, 0) AS visits_90d,
-    coalesce(visits_365d, 0) AS visits_365d,
-    coalesce(purchases_28d, 0) AS purchases_28d,
-    coalesce(purchases_90d, 0) AS purchases_90d,
-    coalesce(purchases_365d, 0) AS purchases_365d,
+    CASE WHEN visits_known THEN coalesce(visits_28d, 0) END AS visits_28d,
+    CASE WHEN visits_known THEN coalesce(visits_90d, 0) END AS visits_90d,
+    CASE WHEN visits_known THEN coalesce(visits_365d, 0) END AS visits_365d,
+    CASE WHEN purchases_known THEN coalesce(purchases_28d, 0) END AS purchases_28d,
+    CASE WHEN purchases_known THEN coalesce(purchases_90d, 0) END AS purchases_90d,
+    CASE WHEN purchases_known THEN coalesce(purchases_365d, 0) END AS purchases_365d,
     coalesce(active_days_28d, 0) AS active_days_28d,
     coalesce(active_days_365d, 0) AS active_days_365d,
     (now_28d - then_28d) / nullif(now_28d + then_28d, 0) AS trend_28d,
-    coalesce(cents_28d, 0) / 100 AS spend_28d,
-    coalesce(cents_90d, 0) / 100 AS spend_90d,
-    coalesce(cents_365d, 0) / 100 AS spend_365d,
+    CASE WHEN purchases_known THEN coalesce(cents_28d, 0) / 100 END AS spend_28d,
+    CASE WHEN purchases_known THEN coalesce(cents_90d, 0) / 100 END AS spend_90d,
+    CASE WHEN purchases_known THEN coalesce(cents_365d, 0) / 100 END AS spend_365d,
     cents_365d / nullif(tickets_365d, 0) / 100 AS mean_ticket_365d,
     max_cents_365d / 100 AS max_ticket_365d,
     relative_ticket_365d,
@@ -123,11 +120,11 @@ SELECT
     CASE WHEN contacts_known THEN coalesce(contacts_90d, 0) END AS contacts_90d,
     CASE WHEN contacts_known THEN coalesce(contacts_365d, 0) END AS contacts_365d,
     days_since_contact,
-    CASE WHEN responses_known THEN coalesce(clicks_90d, 0) END AS clicks_90d,
-    CASE WHEN responses_known THEN coalesce(clicks_365d, 0) END AS clicks_365d,
-    CASE WHEN responses_known THEN coalesce(applies_365d, 0) END AS applies_365d,
-    CASE WHEN responses_known THEN coalesce(draws_90d, 0) END AS draws_90d,
-    CASE WHEN responses_known THEN coalesce(draws_365d, 0) END AS draws_365d,
+    CASE WHEN clicks_known THEN coalesce(clicks_90d, 0) END AS clicks_90d,
+    CASE WHEN clicks_known THEN coalesce(clicks_365d, 0) END AS clicks_365d,
+    CASE WHEN applies_known THEN coalesce(applies_365d, 0) END AS applies_365d,
+    CASE WHEN draws_known THEN coalesce(draws_90d, 0) END AS draws_90d,
+    CASE WHEN draws_known THEN coalesce(draws_365d, 0) END AS draws_365d,
     (coalesce(answered, 0) + 5 * answer_rate) / (coalesce(received, 0) + 5) AS response_rate_365d,
     (getvariable('as_of_us') - registered_us) // 86400000000 AS tenure_days,
     getvariable('year') - birth_year AS age,
@@ -138,6 +135,7 @@ SELECT
     p.kind = 'lead' AS is_lead
 FROM known_people AS p
 CROSS JOIN everybody
+CROSS JOIN recorded
 LEFT JOIN activity USING (who)
 LEFT JOIN active_days USING (who)
 LEFT JOIN scene_mix USING (who)

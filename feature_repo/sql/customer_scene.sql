@@ -19,18 +19,19 @@ own AS (SELECT who, sum(n) AS n, sum(cents_365d) AS cents FROM per_scene GROUP B
 SELECT
     p.customer_id,
     top_id AS scene_id,
-    visits_90d AS scene_visits_90d,
-    visits_365d AS scene_visits_365d,
-    purchases_90d AS scene_purchases_90d,
-    purchases_365d AS scene_purchases_365d,
-    cents_90d / 100 AS scene_spend_90d,
-    cents_365d / 100 AS scene_spend_365d,
+    CASE WHEN visits_known THEN visits_90d END AS scene_visits_90d,
+    CASE WHEN visits_known THEN visits_365d END AS scene_visits_365d,
+    CASE WHEN purchases_known THEN purchases_90d END AS scene_purchases_90d,
+    CASE WHEN purchases_known THEN purchases_365d END AS scene_purchases_365d,
+    CASE WHEN purchases_known THEN cents_90d / 100 END AS scene_spend_90d,
+    CASE WHEN purchases_known THEN cents_365d / 100 END AS scene_spend_365d,
     cents_365d / nullif(tickets_365d, 0) / 100 AS scene_mean_ticket_365d,
     days_since AS scene_days_since_activity,
     per_scene.n / nullif(own.n, 0) AS scene_activity_share_365d,
     cents_365d / nullif(own.cents, 0) AS scene_spend_share_365d,
     (now_90d - then_90d) / nullif(now_90d + then_90d, 0) AS scene_trend_90d
 FROM per_scene
+CROSS JOIN recorded
 JOIN own USING (who)
 JOIN known_people AS p USING (who)
 JOIN places USING (place)

@@ -18,6 +18,16 @@ FROM touches
 WHERE known_us < getvariable('as_of_us') AND at_us < getvariable('as_of_us')
     AND at_us >= getvariable('as_of_us') - 365 * 86400000000;
 
+-- Kinds of event that the window holds of anybody: a kind that is not recorded is unknown, not zero.
+CREATE OR REPLACE TEMP TABLE recorded AS
+SELECT
+    (SELECT count(*) > 0 FROM known_acts WHERE age < 365 AND NOT bought) AS visits_known,
+    (SELECT count(*) > 0 FROM known_acts WHERE age < 365 AND bought) AS purchases_known,
+    (SELECT count(*) > 0 FROM known_touches WHERE kind = 'sent') AS contacts_known,
+    (SELECT count(*) > 0 FROM known_touches WHERE kind = 'click') AS clicks_known,
+    (SELECT count(*) > 0 FROM known_touches WHERE kind = 'apply') AS applies_known,
+    (SELECT count(*) > 0 FROM known_touches WHERE kind = 'draw') AS draws_known;
+
 CREATE OR REPLACE TEMP VIEW known_accounts AS
 SELECT customer_id, product_id, closed_at IS NULL OR epoch_us(closed_at) >= getvariable('as_of_us') AS is_open
 FROM accounts WHERE epoch_us(opened_at) < getvariable('as_of_us');

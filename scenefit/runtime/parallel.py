@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -71,10 +73,12 @@ def choose(backend: Backend, size: int, items: int, address: str | None = None) 
 
 
 def start_ray(cores: int = 2, address: str | None = None) -> Future[None]:
-    """Begin a Ray session in the background, so that its seconds of start-up overlap with other work."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="ray-start")
-    started = pool.submit(_ray, cores, address)
-    pool.shutdown(wait=False)
+    """Begin a Ray session in the background, so that its seconds of start-up overlap with other work.
+
+    Wait for the result before the first `pmap`; a failed start is raised there.
+    """
+    started: Future[None] = Future()
+    Thread(target=_hold_ray, args=(started, cores, address), name="ray-session", daemon=True).start()
     return started
 
 
@@ -83,6 +87,18 @@ def stop_ray() -> None:
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         ray.shutdown()
+
+
+def _hold_ray(started: Future[None], cores: int, address: str | None) -> None:
+    try:
+        ray = _ray(cores, address)
+    except Exception as error:
+        started.set_exception(error)
+        return
+    started.set_result(None)
+    # Ray's servers die with the thread that started them (PR_SET_PDEATHSIG), so it lives as long as the session
+    while ray.is_initialized():
+        time.sleep(0.5)
 
 
 def _ray(cores: int, address: str | None) -> Any:

@@ -25,7 +25,9 @@ class FlowSettings(_Section):
     """How the run cuts time."""
 
     horizon_days: int = Field(28, ge=1)  # four whole weeks: every weekday counts equally
-    snapshot_days: int = Field(28, ge=1)  # features are kept this often; finer is fresher in training and costs in proportion
+    snapshot_days: int = Field(
+        28, ge=1
+    )  # features are kept this often; finer is fresher in training and costs in proportion
     history_days: int = Field(365, ge=28)  # one year of behaviour, so that no season is missing
     label_windows: int = Field(6, ge=2)  # windows of one horizon from which takers are learned
     scene_members: int = Field(300, ge=2)  # a scene with fewer active people is not segmented

@@ -32,9 +32,11 @@ SEGMENTS = (
     ("Weekend families, low price level", "周末家庭、价格敏感"),
     ("New and curious", "新客、浏览多"),
 )
-FEATURES = ("night_share_365d", "weekend_share_365d", "spend_365d", "mean_ticket_365d", "days_since_activity", "visits_90d", "scene_entropy_365d",
-            "contacts_90d", "tenure_days", "city_tier", "income_rank", "response_rate_365d", "scene_activity_share_365d", "scene_trend_90d",
-            "relative_ticket_365d")  # fmt: skip
+FEATURES = (
+    "night_share_365d", "weekend_share_365d", "spend_365d", "mean_ticket_365d", "days_since_activity", "visits_90d",
+    "scene_entropy_365d", "contacts_90d", "tenure_days", "city_tier", "income_rank", "response_rate_365d",
+    "scene_activity_share_365d", "scene_trend_90d", "relative_ticket_365d",
+)  # fmt: skip
 UNTIL = pd.Timestamp("2026-06-30 16:00", tz="UTC")
 PEOPLE = 600
 
@@ -51,9 +53,16 @@ def make_run(root: Path) -> Workspace:
         write_table(folder, RUN[name], frame)
     manifest = _manifest(workspace, tables, folder.name)
     write_text(folder / "manifest.json", json.dumps(manifest, ensure_ascii=False))
-    timings = {"seconds": {"clean": 0.9, "features": 6.2, "facts": 1.4, "segments, subgroups, models": 12.0, "plan": 1.9,
-               "report": 1.2}, "total_seconds": 23.6, "cpu_seconds": 31.0, "peak_rss_mb": 1432.0, "backend": "local",
-               "load": [0.8, 0.9, 1.0]}  # fmt: skip
+    seconds = {
+        "clean": 0.9,
+        "features": 6.2,
+        "facts": 1.4,
+        "segments, subgroups, models": 12.0,
+        "plan": 1.9,
+        "report": 1.2,
+    }
+    timings = {"seconds": seconds, "total_seconds": 23.6, "cpu_seconds": 31.0, "peak_rss_mb": 1432.0,
+               "backend": "local", "load": [0.8, 0.9, 1.0]}  # fmt: skip
     write_text(folder / "timings.json", json.dumps(timings))
     write_text(workspace.root / "latest", folder.name)
     return workspace
@@ -118,7 +127,8 @@ def _segments(customers: list[str], rng: np.random.Generator) -> tuple[pd.DataFr
         for s, (en, zh) in enumerate(SEGMENTS):
             profiles += [
                 {"scene_id": scene, "segment_id": f"{scene}/{s}", "size": int((number == s).sum()), "name_en": en,
-                 "name_zh": zh, "feature": f, "mean": 10 + z[s, j], "base": 10.0, "z": z[s, j], "tgi": 100 + 10 * z[s, j]}
+                 "name_zh": zh, "feature": f, "mean": 10 + z[s, j], "base": 10.0, "z": z[s, j],
+                 "tgi": 100 + 10 * z[s, j]}
                 for j, f in enumerate(FEATURES)
             ]  # fmt: skip
         criteria += [
@@ -206,12 +216,13 @@ def _manifest(workspace: Workspace, tables: dict[str, pd.DataFrame], run_id: str
         "metrics": {
             "behaviour": {"items": "merchant", "customers": 540, "all": ranking, "new": new},
             "offers": {"customers": 130, **ranking},
-            "response": {"auc": 0.742, "ap": 0.161, "ece": 0.0071, "base_rate": 0.043, "rows": 5200, "campaigns": ["k22", "k23"]},
+            "response": {"auc": 0.742, "ap": 0.161, "ece": 0.0071, "base_rate": 0.043, "rows": 5200,
+                         "campaigns": ["k22", "k23"]},
             "default": {"absent": "The data set has no repayments, so no default model was fitted."},
             "segments": {s: {"k": 4, "tie_set": [4, 5], "members": int(sizes[s]), "silhouette": 0.36, "stability": 0.95}
                          for s in SCENES},
-            "plan": {"reachable": 470, "offered": len(plan), "value": value, "upper_bound": value * 1.0004, "gap": 0.0004,
-                     "greedy_value": value * 0.93, "expected_loss": float(plan["expected_loss"].sum()),
+            "plan": {"reachable": 470, "offered": len(plan), "value": value, "upper_bound": value * 1.0004,
+                     "gap": 0.0004, "greedy_value": value * 0.93, "expected_loss": float(plan["expected_loss"].sum()),
                      "expected_cost": float(plan["expected_cost"].sum()),
                      "expected_takers": float(plan["p_take"].sum()), "limits": limits},
             "reach": [{"step": s, "customers": n} for s, n in (("all", 600), ("consent", 560), ("not blocked", 548),

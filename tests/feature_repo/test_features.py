@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from feature_repo import history
-from feature_repo.views import STORED
-from feature_repo.writer import partitions
-from scenefit.contracts.errors import ContractError
+from feature_repo import features, history
+from feature_repo.views import STORED, VIEWS
+from feature_repo.views_supply import MERCHANT_DAILY
+from feature_repo.writer import partition_of, partitions, write
+from scenefit.contracts.errors import ContractError, SettingsError
+from scenefit.runtime.store import connect, read_parquet
 from scenefit.runtime.workspace import Workspace
 
 from .conftest import EVENT, EVENTS, TABLES, D, ago, event, rows
@@ -96,6 +100,13 @@ def test_without_any_contact_pressure_is_unknown_rather_than_none(firm: Firm) ->
     assert np.isnan(frame.loc["bob", "night_share_365d"])
 
 
+def test_a_kind_of_event_that_is_not_recorded_is_unknown_rather_than_zero(firm: Firm) -> None:
+    no_visit = [e for e in EVENTS if e[4] not in ("visit", "browse")]
+    frame = base(firm(events=rows("events", EVENT, *no_visit)), "segments_v1", ["customer_id", "scene_id"])
+    assert frame[["visits_28d", "scene_visits_365d", "applies_365d"]].isna().all(axis=None)
+    assert frame.loc[("ann", "travel"), ["purchases_28d", "scene_purchases_365d", "draws_365d"]].tolist() == [2, 1, 0]
+
+
 def test_the_future_changes_no_feature(firm: Firm) -> None:
     seen = [e for e in EVENTS if e[3] < D]
     whole, cut = firm("whole"), firm("cut", events=rows("events", EVENT, *seen))
@@ -127,18 +138,31 @@ def test_a_merchant_and_a_product_are_described_too(firm: Firm) -> None:
     }  # fmt: skip
 
 
-def test_a_key_that_repeats_is_refused(firm: Firm) -> None:
-    from feature_repo.views_supply import MERCHANT_DAILY
-    from feature_repo.writer import partition_of, write
+def test_a_time_zone_that_does_not_exist_is_refused(firm: Firm) -> None:
+    connection = connect()
+    with pytest.raises(SettingsError, match="time zone 'Asia/Atlantis' is unknown"):
+        features.stage(connection, D, D, "Asia/Atlantis", pd.Timedelta(days=1))
+    connection.close()
 
+
+def test_a_key_that_repeats_is_refused(firm: Firm) -> None:
     workspace = firm()
     history.build(workspace, [D])
     (found,) = partitions(workspace.features / "merchant_daily")
-    import pyarrow as pa
-
-    from scenefit.runtime.store import read_parquet
-
     data = read_parquet(found.file)
     doubled = pa.concat_tables([data.slice(0, 1), data])
     with pytest.raises(ContractError, match=r"merchant_daily: 1 rows repeat a key, such as .*'m1'"):
         write(partition_of(workspace.features / "merchant_daily", D, "0" * 16), doubled, MERCHANT_DAILY)
+
+
+def test_bytes_do_not_depend_on_how_many_pieces_the_query_came_in(firm: Firm, tmp_path: Path) -> None:
+    view = VIEWS["merchant_daily"]
+    values = {key: [f"m{i:05d}" for i in range(3_000)] for key in view.keys}
+    values |= {name: [D] * 3_000 for name in ("event_timestamp", "created")}
+    values |= {name: list(range(3_000)) for name in view.names}
+    whole = pa.table(values, view.arrow)
+    pieces = pa.concat_tables([whole.slice(0, 700), whole.slice(700)])
+    one, two = (partition_of(tmp_path / name, D, "0" * 16) for name in ("one", "two"))
+    write(one, whole, view)
+    write(two, pieces, view)
+    assert one.file.read_bytes() == two.file.read_bytes()

@@ -52,8 +52,10 @@ def test_snapshots_of_replaced_data_are_refused_then_removed(firm: Firm) -> None
     assert len(list(workspace.features.rglob("*.parquet"))) == 5
 
 
-@pytest.mark.parametrize("service", ["offers_v1", "segments_v1", "default_v1", "serving_v1"])
-@pytest.mark.parametrize("later", ["0h", "3d"])
+@pytest.mark.parametrize(
+    ("service", "later"),
+    [("offers_v1", "0h"), ("offers_v1", "3d"), ("segments_v1", "3d"), ("default_v1", "0h"), ("serving_v1", "0h")],
+)
 def test_the_base_at_one_moment_equals_the_point_in_time_join(firm: Firm, service: str, later: str) -> None:
     workspace = firm()
     history.build(workspace, DAYS)

@@ -76,7 +76,9 @@ class Shop:
                     materialization={"pull_latest_features": True},
                 )
             )
-            self.store.apply([person, source, *views, doubled])
+            total = FeatureView(name="total", entities=[], ttl=TTL, schema=[Field(name="count", dtype=Int64)],
+                                source=source, online=False)  # fmt: skip
+            self.store.apply([person, source, *views, total, doubled])
 
     def write(self, history: list[tuple[int, int, int, int]], unit: str = "us") -> None:
         """Rows (person, hours to event, further hours to creation, value)."""
@@ -196,6 +198,11 @@ def test_a_view_may_be_joined_by_another_key_under_another_name(shop: Shop) -> N
             entity_df=rows, features=shop.store.get_feature_service("pair"), full_feature_names=True
         ).to_df()
     assert frame[["own__count", "friend__count"]].to_numpy().tolist() == [[3, 4]]
+
+
+def test_a_view_without_entity_has_one_value_for_all(shop: Shop) -> None:
+    shop.write([(1, 0, 0, 3), (1, 2, 0, 4)])
+    assert shop.ask(spine((1, 1), (8, 2), (9, -1)), "total:count")["count"].fillna(-1).tolist() == [3, 4, -1]
 
 
 def test_on_demand_features_are_computed_from_the_joined_ones(shop: Shop) -> None:

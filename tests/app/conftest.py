@@ -1,0 +1,32 @@
+"""A small finished run made by the contract, for pages and report."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from scenefit.runtime.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def run_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with one finished run; tests may not change it."""
+    return made_run(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def own_workspace(tmp_path: Path) -> Workspace:
+    """A workspace of the test's own, to break."""
+    return made_run(tmp_path / "own")
+
+
+def made_run(root: Path) -> Workspace:
+    # by path: tests are no package
+    spec = importlib.util.spec_from_file_location("made_run", Path(__file__).with_name("made_run.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make_run(root)

@@ -1,0 +1,124 @@
+"""The three pages in a browser, in both languages: nothing fails, nothing leaves the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+pytestmark = pytest.mark.browser
+
+TITLES = {
+    ("", "zh"): "客群与场景",
+    ("", "en"): "Segments & scenes",
+    ("offers", "zh"): "产品匹配",
+    ("offers", "en"): "Offers",
+    ("report", "zh"): "运行报告",
+    ("report", "en"): "Run report",
+}
+# at least; what a data set cannot tell has no chart
+CHARTS = {"": 4, "offers": 2, "report": 3}
+# Streamlit looks for itself below the page's address first; both answers are expected to be 404
+HARMLESS = ("/_stcore/health", "/_stcore/host-config")
+
+
+class Visit:
+    """A page with what it asked for and complained about."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.outside: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", self._requested)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, path: str, lang: str) -> None:
+        from playwright.sync_api import expect
+
+        self.page.goto(f"{self.address}/{path}?lang={lang}")
+        heading = self.page.get_by_role("heading", name=TITLES[path, lang], exact=True, level=1)
+        expect(heading).to_be_visible(timeout=60_000)
+        expect(self.page.get_by_test_id("stEChartsChart").nth(CHARTS[path] - 1)).to_be_attached(timeout=30_000)
+        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
+
+    def picture(self, file: Path) -> None:
+        """The whole page, however long."""
+        main = self.page.get_by_test_id("stMain")
+        tall = int(main.evaluate("element => element.scrollHeight"))
+        self.page.set_viewport_size({"width": 1440, "height": max(900, min(tall, 6000))})
+        # charts animate; a picture in the middle of it shows half a bar
+        self.page.wait_for_timeout(1500)
+        self.page.screenshot(path=str(file))
+        self.page.set_viewport_size({"width": 1440, "height": 900})
+
+    def _requested(self, request: Request) -> None:
+        if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and not self._here(request.url):
+            self.outside.append(request.url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location.get("url", "").endswith(HARMLESS):
+            self.complaints.append(message.text)
+
+    def _here(self, url: str) -> bool:
+        return urlsplit(url).hostname == "127.0.0.1"
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+    visit = Visit(context.new_page(), address)
+    yield visit
+    context.close()
+    assert visit.outside == []
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize(("path", "lang"), list(TITLES))
+def test_a_page_opens(visit: Visit, pictures: Path, path: str, lang: str) -> None:
+    visit.open(path, lang)
+    assert visit.page.get_by_test_id("stAlertContentError").count() == 0
+    assert visit.page.get_by_test_id("stException").count() == 0
+    visit.picture(pictures / f"{path or 'segments'}_{lang}.png")
+
+
+def test_the_language_switch_keeps_the_chosen_scene(visit: Visit) -> None:
+    from playwright.sync_api import expect
+
+    visit.open("", "zh")
+    page = visit.page
+    members = page.get_by_test_id("stMetricValue").first
+    largest = members.inner_text()
+    page.get_by_role("combobox", name="场景").click()
+    page.get_by_role("option").nth(1).click()
+    expect(members).not_to_have_text(largest)
+    chosen = members.inner_text()
+    page.get_by_text("English", exact=True).click()
+    expect(page.get_by_role("heading", name="Segments & scenes", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(chosen)
+    assert "lang=en" in page.url
+
+
+def test_the_language_stays_from_page_to_page(visit: Visit) -> None:
+    from playwright.sync_api import expect
+
+    visit.open("", "en")
+    visit.page.get_by_role("link", name="Offers").click()
+    expect(visit.page.get_by_role("heading", name="Offers", level=1)).to_be_visible()
+    expect(visit.page).to_have_url(f"{visit.address}/offers?lang=en")
+    visit.page.get_by_role("link", name="Run report").click()
+    expect(visit.page.get_by_role("heading", name="Run report", level=1)).to_be_visible()
+
+
+def test_a_report_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
+    visit.open("report", "en")
+    with visit.page.expect_download() as caught:
+        visit.page.get_by_role("button", name="Manifest (JSON)").click()
+    caught.value.save_as(tmp_path / "manifest.json")
+    assert (tmp_path / "manifest.json").stat().st_size > 500
