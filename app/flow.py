@@ -10,7 +10,9 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -95,6 +97,8 @@ def run(
     address = settings.runtime.ray_address
     where = choose(backend or settings.runtime.backend, people, 2 * settings.flow.max_scenes, address)
     session = start_ray(settings.runtime.cores, address) if where == "ray" else None
+    # Feast takes seconds to import; DuckDB computes the features meanwhile
+    Thread(target=import_module, args=("feature_repo.registry",), daemon=True).start()
     with steps.step("clean"):
         verify(workspace)
         edges = windows(dataset, end, settings)
@@ -109,11 +113,9 @@ def run(
         with steps.step("segments, subgroups, models"):
             if session is not None:
                 session.result()
-            found = dict(zip(
-                tasks,
-                pmap(work, tasks, shared, seed=settings.seed, backend=where, cores=settings.runtime.cores, address=address),
-                strict=True,
-            ))  # fmt: skip
+            cores = settings.runtime.cores
+            results = pmap(work, tasks, shared, seed=settings.seed, backend=where, cores=cores, address=address)
+            found = dict(zip(tasks, results, strict=True))
         with steps.step("plan"):
             result = decide(connection, workspace, inputs, shared, found, settings)
     with steps.step("report"):
@@ -145,7 +147,8 @@ def snapshot_days(workspace: Workspace, edges: tuple[pd.Timestamp, ...], setting
     Campaigns that offered no single product all teach the response model; the others only from the middle window on.
     """
     arms, campaigns = (frame_of(read(workspace, name)) for name in ("arms", "campaigns"))
-    open_ = campaigns["campaign_id"].isin(arms.loc[arms["product_id"].isna() & (arms["arm"] != "control"), "campaign_id"])
+    many = arms.loc[arms["product_id"].isna() & (arms["arm"] != "control"), "campaign_id"]
+    open_ = campaigns["campaign_id"].isin(many)
     begin = workspace.dataset().until - pd.Timedelta(days=settings.flow.history_days)
     first = max(min([edges[0], *campaigns.loc[open_, "starts_at"]]), begin)
     step = pd.Timedelta(days=settings.flow.snapshot_days)
@@ -247,9 +250,19 @@ def decide(
     costs = np.array([settings.value.contact_cost[c] for c in channels])
     capacity = pd.Series(products["capacity"].to_numpy(float, na_value=np.nan), index=products["product_id"])
     terms = planning.product_terms(products, facts.read_amounts(connection, end, products), settings.value)
+    contact = costs[np.maximum(reach.channel, 0)]
     planned = planning.plan_offers(
-        p_take, _unoffered(inputs), terms, pd_now, costs[np.maximum(reach.channel, 0)], decision, home, capacity, settings.limits, settings.value.lgd,
-    )  # fmt: skip
+        p_take,
+        _unoffered(inputs),
+        terms,
+        pd_now,
+        contact,
+        decision,
+        home,
+        capacity,
+        settings.limits,
+        settings.value.lgd,
+    )
     return outcome.Outcome(found, segments, home, reach, channels, p_take, planned)
 
 

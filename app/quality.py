@@ -83,7 +83,7 @@ def absent(metrics: dict[str, Any], blocks: tuple[str, ...], say: Speech) -> lis
 def why_absent(block: object, say: Speech) -> str:
     """Why a block of the metrics has no figures."""
     if isinstance(block, dict) and "absent" in block:
-        return str(block["absent"])
+        return str(block["absent_zh"] if say.lang == "zh" and "absent_zh" in block else block["absent"])
     return say.t("This run did not measure it.")
 
 

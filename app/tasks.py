@@ -16,6 +16,16 @@ from recsys.evaluate import ProbabilityQuality
 from recsys.training import Learned, Material
 from scenefit.contracts.errors import NotFitted
 
+NOTHING_TO_LEARN_ZH = {
+    "segments": "该场景的数据不足以分群",
+    "subgroups": "该场景的数据不足以挖掘子群",
+    "behaviour": "留出期内没有行为记录，无法评估",
+    "offers": "学习期或留出期内无人提用产品，无法学习或评估",
+    "champion": "学习期内无人提用产品，无法学习",
+    "response": "缺少已结束且有人响应、有人未响应的活动，无法学习响应概率",
+    "default": "数据中没有可用的账户与还款记录，预期损失按零计",
+}
+
 Kind = Literal["segments", "subgroups", "behaviour", "offers", "champion", "response", "default"]
 
 
@@ -88,6 +98,7 @@ class Absent(NamedTuple):
     """Why a part of the run has nothing to show."""
 
     absent: str
+    absent_zh: str
 
 
 def work(task: Task, shared: Shared, rng: np.random.Generator) -> object:
@@ -100,7 +111,7 @@ def work(task: Task, shared: Shared, rng: np.random.Generator) -> object:
             return subgroups(task.scene, shared.mined[task.scene], shared, seed)
         return _learn(task, shared)
     except NotFitted as error:
-        return Absent(str(error))
+        return Absent(str(error), NOTHING_TO_LEARN_ZH[task.kind])
 
 
 def _learn(task: Task, shared: Shared) -> object:

@@ -100,6 +100,8 @@ PROFILE = (
     Feature("city_tier", "int", "", "City tier, 1 largest", "城市等级，1 为最大", ("customers.city_tier",)),
     Feature("income_rank", "int", "", "Rank of the income band, 1 lowest", "收入档位序号，1 为最低",
             ("customers.income_band",)),
+    Feature("occupation", "str", "", "Occupation as stated", "职业（自述）", ("customers.occupation",)),
+    Feature("region", "str", "", "Province or state", "省份/州", ("customers.region",)),
     Feature("household_size", "int", "", "People in the household", "家庭人数", ("customers.household_size",)),
     Feature("home_owner", "bool", "", "Owns the home", "是否自有住房", ("customers.home_owner",)),
     Feature("is_lead", "bool", "", "Known, but without any account", "是否线索（尚无账户）", ("customers.kind",)),

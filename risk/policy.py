@@ -54,4 +54,4 @@ def age_rule(birth_year: np.ndarray, year: int, age_min: np.ndarray, age_max: np
     """
     age = (year - birth_year)[:, None]
     unknown = np.isnan(age) & ~(np.isnan(age_min) & np.isnan(age_max))[None, :]
-    return Ruling("age", unknown | (age < age_min) | (age > age_max))
+    return Ruling("age limits", unknown | (age < age_min) | (age > age_max))

@@ -108,7 +108,8 @@ def lift_interval(hits: np.ndarray, size: np.ndarray, positives: int, rows: int)
     share = size / rows
     rate, base = hits / size, positives / rows
     others = np.maximum(rows - size, 1)
-    rate_others = (positives - hits) / others
+    # half a case more on either side: without it the interval has no width when the group holds every case
+    rate_others = (positives - hits + 0.5) / (others + 1)
     variance = (1 / rate - share / base) ** 2 * rate * (1 - rate) / size
     variance += ((1 - share) / base) ** 2 * rate_others * (1 - rate_others) / others
     reach = np.exp(Z95 * np.sqrt(variance))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Lang = Literal["en", "zh"]
-Unit = Literal["", "days", "CNY", "share"]
+Unit = Literal["", "days", "money", "share"]
 
 
 class Phrase(NamedTuple):
@@ -22,10 +22,10 @@ class Phrase(NamedTuple):
 
 
 PHRASES: dict[str, Phrase] = {
-    "recency_days": Phrase(
+    "days_since_activity": Phrase(
         "recency", "days", "days since the last visit", "距上次到访天数",
         "recently active", "近期活跃", "long silent", "久未到访"),
-    "purchase_recency_days": Phrase(
+    "days_since_purchase": Phrase(
         "recency", "days", "days since the last purchase", "距上次购买天数",
         "bought recently", "近期有购买", "no purchase for long", "久未购买"),
     "visits_28d": Phrase(
@@ -46,44 +46,53 @@ PHRASES: dict[str, Phrase] = {
     "purchases_365d": Phrase(
         "activity", "", "purchases in 365 days", "近一年购买次数",
         "rare buyers", "购买稀少", "frequent buyers", "购买频繁"),
+    "active_days_28d": Phrase(
+        "activity", "", "active days in 28 days", "近28天活跃天数",
+        "seldom active lately", "近期活跃天数少", "active on many days lately", "近期活跃天数多"),
     "active_days_365d": Phrase(
         "activity", "", "active days in 365 days", "近一年活跃天数",
         "seldom active", "活跃天数少", "active on many days", "活跃天数多"),
     "spend_28d": Phrase(
-        "spend", "CNY", "spend in 28 days", "近28天消费额",
+        "spend", "money", "spend in 28 days", "近28天消费额",
         "low spend lately", "近期消费低", "high spend lately", "近期消费高"),
     "spend_90d": Phrase(
-        "spend", "CNY", "spend in 90 days", "近90天消费额",
+        "spend", "money", "spend in 90 days", "近90天消费额",
         "low spend this quarter", "近季消费低", "high spend this quarter", "近季消费高"),
     "spend_365d": Phrase(
-        "spend", "CNY", "spend in 365 days", "近一年消费额",
+        "spend", "money", "spend in 365 days", "近一年消费额",
         "low spenders", "低消费", "big spenders", "高消费"),
-    "ticket_mean": Phrase(
-        "ticket", "CNY", "mean ticket", "平均客单价", "low ticket", "低客单", "high ticket", "高客单"),
-    "ticket_max": Phrase(
-        "ticket", "CNY", "largest ticket", "最大单笔",
+    "mean_ticket_365d": Phrase(
+        "ticket", "money", "mean ticket", "平均客单价", "low ticket", "低客单", "high ticket", "高客单"),
+    "max_ticket_365d": Phrase(
+        "ticket", "money", "largest ticket", "最大单笔",
         "no big purchase", "无大额单", "big single purchases", "有大额单"),
-    "scene_count": Phrase(
+    "scenes_365d": Phrase(
         "scenes", "", "scenes visited", "到访场景数", "few scenes", "场景少", "many scenes", "场景多"),
-    "scene_entropy": Phrase(
+    "scene_entropy_365d": Phrase(
         "scenes", "", "variety of scenes", "场景多样性",
         "narrow interests", "场景集中", "varied interests", "场景多样"),
-    "top_scene_share": Phrase(
+    "top_scene_share_365d": Phrase(
         "scenes", "share", "share of the top scene", "首要场景占比",
         "spread over scenes", "场景分散", "devoted to one scene", "专注单一场景"),
     "trend_28d": Phrase(
         "trend", "", "trend over 28 days", "近28天趋势", "cooling down", "近期降温", "picking up", "近期升温"),
-    "night_share": Phrase(
+    "night_share_365d": Phrase(
         "night", "share", "share of night activity", "夜间活动占比",
         "daytime shoppers", "日间消费", "night shoppers", "夜间消费"),
-    "weekend_share": Phrase(
+    "weekend_share_365d": Phrase(
         "weekend", "share", "share of weekend activity", "周末活动占比",
         "weekday shoppers", "工作日消费", "weekend shoppers", "周末消费"),
-    "price_level": Phrase(
+    "relative_ticket_365d": Phrase(
         "price", "", "price level", "价位", "budget prices", "偏低价位", "premium prices", "偏高价位"),
     "accounts_open": Phrase(
         "accounts", "", "open credit accounts", "在用信贷账户数",
         "few credit accounts", "信贷账户少", "several credit accounts", "信贷账户多"),
+    "accounts_ever": Phrase(
+        "accounts", "", "credit accounts ever", "历史信贷账户数",
+        "few credit accounts so far", "历史信贷账户少", "many credit accounts so far", "历史信贷账户多"),
+    "account_kinds_open": Phrase(
+        "accounts", "", "kinds of open accounts", "在用信贷种类数",
+        "few kinds of credit", "信贷种类少", "several kinds of credit", "信贷种类多"),
     "contacts_30d": Phrase(
         "contacts", "", "contacts in 30 days", "近30天触达次数",
         "little contacted lately", "近期触达少", "often contacted lately", "近期触达多"),
@@ -93,17 +102,23 @@ PHRASES: dict[str, Phrase] = {
     "contacts_365d": Phrase(
         "contacts", "", "contacts in 365 days", "近一年触达次数",
         "little contacted", "触达少", "often contacted", "触达多"),
-    "contact_recency_days": Phrase(
+    "days_since_contact": Phrase(
         "contacts", "days", "days since the last contact", "距上次触达天数",
         "contacted recently", "近期被触达", "not contacted for long", "久未触达"),
+    "clicks_90d": Phrase(
+        "response", "", "clicks in 90 days", "近90天点击次数",
+        "few clicks this quarter", "近季点击少", "many clicks this quarter", "近季点击多"),
     "clicks_365d": Phrase(
         "response", "", "clicks in 365 days", "近一年点击次数", "few clicks", "点击少", "many clicks", "点击多"),
     "applies_365d": Phrase(
         "response", "", "applications in 365 days", "近一年申请次数",
         "few applications", "申请少", "many applications", "申请多"),
+    "draws_90d": Phrase(
+        "draws", "", "draws in 90 days", "近90天支用次数",
+        "few draws this quarter", "近季支用少", "many draws this quarter", "近季支用多"),
     "draws_365d": Phrase(
         "draws", "", "draws in 365 days", "近一年支用次数", "few draws", "支用少", "many draws", "支用多"),
-    "response_rate": Phrase(
+    "response_rate_365d": Phrase(
         "response", "share", "response rate", "响应率", "seldom respond", "响应低", "responsive", "响应高"),
     "tenure_days": Phrase(
         "tenure", "days", "days since registration", "注册天数", "newcomers", "新客", "long-standing", "老客"),
@@ -117,22 +132,38 @@ PHRASES: dict[str, Phrase] = {
         "home", "", "home owner", "有自有住房", "no home of their own", "无自有住房", "home owners", "有自有住房"),
     "is_lead": Phrase(
         "kind", "", "lead", "潜在客户", "existing customers", "已有客户", "leads", "潜在客户"),
-    "scene_visits": Phrase(
+    "age": Phrase("age", "", "age", "年龄", "younger", "较年轻", "older", "较年长"),
+    "scene_visits_90d": Phrase(
+        "scene_activity", "", "visits in this scene in 90 days", "近90天本场景到访次数",
+        "few visits here this quarter", "近季本场景到访少", "many visits here this quarter", "近季本场景到访多"),
+    "scene_purchases_90d": Phrase(
+        "scene_activity", "", "purchases in this scene in 90 days", "近90天本场景购买次数",
+        "few purchases here this quarter", "近季本场景购买少", "many purchases here this quarter", "近季本场景购买多"),
+    "scene_spend_90d": Phrase(
+        "scene_spend_365d", "money", "spend in this scene in 90 days", "近90天本场景消费额",
+        "low spend here this quarter", "近季本场景消费低", "high spend here this quarter", "近季本场景消费高"),
+    "scene_mean_ticket_365d": Phrase(
+        "scene_ticket", "money", "mean ticket in this scene", "本场景平均客单价",
+        "low ticket here", "本场景低客单", "high ticket here", "本场景高客单"),
+    "scene_spend_share_365d": Phrase(
+        "scenes", "share", "share of this scene in spend", "本场景消费占比",
+        "spends elsewhere", "消费主要在其他场景", "spends mostly here", "消费主要在本场景"),
+    "scene_visits_365d": Phrase(
         "scene_activity", "", "visits in this scene", "本场景到访次数",
         "few visits here", "本场景到访少", "many visits here", "本场景到访多"),
-    "scene_purchases": Phrase(
+    "scene_purchases_365d": Phrase(
         "scene_activity", "", "purchases in this scene", "本场景购买次数",
         "few purchases here", "本场景购买少", "many purchases here", "本场景购买多"),
-    "scene_spend": Phrase(
-        "scene_spend", "CNY", "spend in this scene", "本场景消费额",
+    "scene_spend_365d": Phrase(
+        "scene_spend_365d", "money", "spend in this scene", "本场景消费额",
         "low spend here", "本场景消费低", "high spend here", "本场景消费高"),
-    "scene_recency_days": Phrase(
+    "scene_days_since_activity": Phrase(
         "scene_recency", "days", "days since the last visit in this scene", "距上次到访本场景天数",
         "recently here", "近期到访本场景", "long not here", "久未到访本场景"),
-    "scene_share": Phrase(
+    "scene_activity_share_365d": Phrase(
         "scenes", "share", "share of this scene", "本场景占比",
         "this scene among many", "本场景占比低", "mostly this scene", "本场景占比高"),
-    "scene_trend": Phrase(
+    "scene_trend_90d": Phrase(
         "scene_trend", "", "trend in this scene", "本场景趋势",
         "cooling down here", "本场景降温", "picking up here", "本场景升温"),
     "region": Phrase("region", "", "region", "地区", "", "", "", ""),
@@ -159,12 +190,13 @@ def phrase(feature: str) -> Phrase:
 
 
 def amount(value: float, unit: Unit) -> str:
-    """A number as people write it: whole numbers without decimals, shares in per cent, money with its sign.
+    """A number as people write it: whole numbers without decimals, shares in per cent.
 
-    >>> amount(0.25, "share"), amount(1200.0, "CNY"), amount(3.456, "")
-    ('25%', '¥1,200', '3.456')
+    Money goes without a sign: the currency is the data set's and stands beside the table.
+
+    >>> amount(0.25, "share"), amount(1200.0, "money"), amount(3.456, "")
+    ('25%', '1,200', '3.456')
     """
     if unit == "share":
         return f"{value * 100:.4g}%"
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
-    return f"¥{text}" if unit == "CNY" else text
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"

@@ -139,7 +139,7 @@ Condition = Annotated[Compare | Between | In | And, Field(discriminator="kind")]
 class Rule(_Node):
     """Who is meant. JSON is the stored form: `rule.model_dump_json()` and `Rule.read(text)`.
 
-    >>> rule = Rule(where=And(of=(Compare(column="night_share", op=">=", value=0.4),
+    >>> rule = Rule(where=And(of=(Compare(column="night_share_365d", op=">=", value=0.4),
     ...                           In(column="occupation", values=("nurse", "driver")))))
     >>> rule.sentence("en")
     'share of night activity at least 40% and occupation is nurse or driver'

@@ -130,6 +130,8 @@ SELECT
     getvariable('year') - birth_year AS age,
     city_tier,
     income_rank,
+    occupation,
+    region,
     household_size,
     home_owner,
     p.kind = 'lead' AS is_lead

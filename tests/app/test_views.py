@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,15 @@ def test_the_server_stays_on_this_machine_and_hides_details() -> None:
     for flag in ("--browser.gatherUsageStats=false", "--client.showErrorDetails=none", "--server.maxUploadSize=50"):
         assert flag in line
     assert Path(line[4]) == MAIN
+
+
+def test_a_port_in_use_is_refused_before_the_server_starts() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{port} cannot be used"):
+            check_port(port, "127.0.0.1")
 
 
 def test_a_port_that_is_no_port_is_refused() -> None:

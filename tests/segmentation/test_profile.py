@@ -18,8 +18,8 @@ from segmentation.sweep import SegmentSweep
 def frame():
     return pd.DataFrame(
         {
-            "night_share": [0.8, 0.8, 0.0, 0.0, 0.0, 0.0],
-            "ticket_mean": [300.0, 500.0, 100.0, np.nan, 100.0, 100.0],
+            "night_share_365d": [0.8, 0.8, 0.0, 0.0, 0.0, 0.0],
+            "mean_ticket_365d": [300.0, 500.0, 100.0, np.nan, 100.0, 100.0],
             "visits_28d": [9, 5, 1, 1, 1, 1],
             "visits_90d": [20, 11, 2, 2, 2, 2],
             "occupation": ["nurse", "nurse", "driver", "driver", "nurse", None],
@@ -32,10 +32,10 @@ LABELS = np.array([1, 1, 0, 0, 0, 0])
 
 def test_means_base_and_tgi_by_hand(frame):
     table = profiles(frame, LABELS, "travel").set_index(["segment_id", "feature"])
-    night = table.loc[("travel/2", "night_share")]
+    night = table.loc[("travel/2", "night_share_365d")]
     assert_allclose([night["mean"], night["base"], night["tgi"]], [0.8, 1.6 / 6, 300])
-    assert_allclose(night["z"], (0.8 - 1.6 / 6) / np.std(frame.night_share))
-    ticket = table.loc[("travel/1", "ticket_mean")]
+    assert_allclose(night["z"], (0.8 - 1.6 / 6) / np.std(frame.night_share_365d))
+    ticket = table.loc[("travel/1", "mean_ticket_365d")]
     assert_allclose([ticket["mean"], ticket["base"]], [100, 1100 / 5])  # the gap is left out
     nurse = table.loc[("travel/2", "occupation=nurse")]
     assert_allclose([nurse["mean"], nurse["base"]], [1, 3 / 5])

@@ -101,11 +101,11 @@ def test_every_rule_can_be_said(condition, lang):
     ("condition", "en", "zh"),
     [
         (
-            Compare(column="night_share", op=">=", value=0.4),
+            Compare(column="night_share_365d", op=">=", value=0.4),
             "share of night activity at least 40%",
             "夜间活动占比不低于40%",
         ),
-        (Compare(column="spend_90d", op="<", value=12000), "spend in 90 days below ¥12,000", "近90天消费额低于¥12,000"),
+        (Compare(column="spend_90d", op="<", value=12000), "spend in 90 days below 12,000", "近90天消费额低于12,000"),
         (Compare(column="home_owner", op="==", value=True), "home owner is yes", "有自有住房为是"),
         (
             Between(column="visits_28d", low=2, high=5),

@@ -20,13 +20,13 @@ def scene(n=6000, seed=0):
     frame = pd.DataFrame(
         {
             "occupation": rng.choice(["nurse", "driver", "teacher", "clerk"], n),
-            "night_share": np.round(rng.random(n), 2),
+            "night_share_365d": np.round(rng.random(n), 2),
             "city_tier": rng.integers(1, 5, n),
             "home_owner": rng.random(n) < 0.4,
             "spend_90d": rng.lognormal(5, 1, n),
         }
     )
-    planted = (frame.occupation == "nurse") & (frame.night_share >= 0.6)
+    planted = (frame.occupation == "nurse") & (frame.night_share_365d >= 0.6)
     target = rng.random(n) < np.where(planted, 0.24, 0.06)
     reached = rng.random(n) < np.where(planted, 0.05, 0.5)
     return frame, target, reached, planted.to_numpy()
@@ -180,7 +180,7 @@ def test_depth_one_has_single_conditions_only():
 def test_gaps_and_empty_columns_do_not_disturb():
     frame, target, reached, _ = scene()
     frame = frame.assign(nothing=np.nan, country="CN")
-    frame.loc[::7, "night_share"] = np.nan
+    frame.loc[::7, "night_share_365d"] = np.nan
     frame["occupation"] = frame.occupation.astype("string").mask(np.arange(len(frame)) % 11 == 0)
     best = SubgroupMiner().fit(frame, target, reached).rules_.iloc[0]
     assert best.confirmed

@@ -1,0 +1,1 @@
+"""One file per claim against a peer or the physical limit: `python -m benchmarks --list`."""
