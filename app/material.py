@@ -1,0 +1,235 @@
+"""What a run learns from: windows, facts by code, labels and features in time order. Wires facts and feature store."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from app import facts
+from app.tasks import Borrowers, SceneMembers, Shared, Task
+from feature_repo import history
+from feature_repo.views_customer import CONTACT, FREQUENCY, HOLDING, MONEY, PROFILE, RECENCY, SCENE_MIX
+from feature_repo.views_scene import CUSTOMER_SCENE
+from recsys.interactions import Takes
+from recsys.training import Labels, Material
+from scenefit.contracts.errors import ContractError, NotEligible
+from scenefit.contracts.schema import frame_of
+from scenefit.runtime.settings import Settings
+from scenefit.runtime.store import read
+from scenefit.runtime.workspace import Dataset, Workspace
+from segmentation.columns import column_kind
+
+# more offers made than this teach the response model nothing further and cost memory
+OFFERS_LEARNED = 120_000
+# an account needs this long to show whether it goes 30 days late
+MATURITY_DAYS = 90
+BLOCKS = {
+    "recency, frequency": [f.name for f in RECENCY + FREQUENCY],
+    "money": [f.name for f in MONEY],
+    "scene mix": [f.name for f in SCENE_MIX if f.name != "top_scene_id"],
+    "scene": CUSTOMER_SCENE.names,
+    "profile": [f.name for f in HOLDING + PROFILE],
+}
+# what the firm did to a person does not say who the person is
+LEFT_OUT = {f.name for f in CONTACT} | {"top_scene_id"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the run knows before it learns: raw facts by code, features now, windows."""
+
+    dataset: Dataset
+    edges: tuple[pd.Timestamp, ...]
+    catalogue: facts.Catalogue
+    now: pd.DataFrame
+    profile: np.ndarray
+    scenes: pd.DataFrame
+    members: pd.DataFrame
+    results: pd.DataFrame
+
+
+def windows(dataset: Dataset, end: pd.Timestamp, settings: Settings) -> tuple[pd.Timestamp, ...]:
+    """Starts of the label windows, oldest first, and the end: horizons apart, the last one is held out for judging.
+
+    Raises
+    ------
+    ContractError : `end` lies after the data.
+    """
+    if end > dataset.until:
+        raise ContractError(
+            f"as_of {end.isoformat()} is after the end of the data {dataset.until.isoformat()}; choose an earlier one"
+        )
+    horizon = pd.Timedelta(days=settings.flow.horizon_days)
+    return tuple(end - horizon * back for back in range(settings.flow.label_windows + 1, -1, -1))
+
+
+def snapshot_days(workspace: Workspace, edges: tuple[pd.Timestamp, ...], settings: Settings) -> list[pd.Timestamp]:
+    """Moments at which features are kept: every window's start, and steps back to the first campaign to learn from.
+
+    Campaigns that offered no single product all teach the response model; the others only from the middle window on.
+    """
+    arms, campaigns = (frame_of(read(workspace, name)) for name in ("arms", "campaigns"))
+    many = arms.loc[arms["product_id"].isna() & (arms["arm"] != "control"), "campaign_id"]
+    open_ = campaigns["campaign_id"].isin(many)
+    begin = edges[-1] - pd.Timedelta(days=settings.flow.history_days)
+    first = max(min([edges[0], *campaigns.loc[open_, "starts_at"]]), begin)
+    step = pd.Timedelta(days=settings.flow.snapshot_days)
+    count = int((edges[-1] - first) / step)
+    return sorted({*edges, *(edges[-1] - step * back for back in range(count + 1))})
+
+
+def read_inputs(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    dataset: Dataset,
+    edges: tuple[pd.Timestamp, ...],
+    settings: Settings,
+) -> Inputs:
+    """People, products and features as of the end of the data."""
+    end = edges[-1]
+    catalogue = facts.read_catalogue(connection, end)
+    now = history.as_of(end, "offers_v1", workspace).set_index("customer_id").reindex(catalogue.customers)
+    members = history.as_of(end, "segments_v1", workspace)
+    tree = facts.read_scene_tree(connection)
+    names = dict(zip(tree["scene_id"], tree["name_en"], strict=True))
+    sizes = members["scene_id"].value_counts()
+    large = sorted(sizes.index[sizes >= settings.flow.scene_members], key=lambda scene: (-sizes[scene], scene))
+    if not large:
+        raise NotEligible(
+            f"scenes: none has {settings.flow.scene_members:,} active people "
+            f"(largest: {sizes.max() if len(sizes) else 0:,}); "
+            "lower flow.scene_members or bring more data"
+        )
+    kept = members[members["scene_id"].isin(large[: settings.flow.max_scenes])]
+    scenes = pd.DataFrame({"scene_id": large[: settings.flow.max_scenes]})
+    return Inputs(
+        dataset, edges, catalogue, now, numeric(now), scenes.assign(name_en=scenes["scene_id"].map(names)), kept,
+        facts.read_arm_results(connection, end, settings.flow.horizon_days),
+    )  # fmt: skip
+
+
+def material(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, inputs: Inputs, settings: Settings
+) -> tuple[Shared, list[Task]]:
+    """What the tasks learn from, and the tasks."""
+    end, customers = inputs.edges[-1], inputs.catalogue.customers
+    behaviour = facts.read_behaviour(
+        connection, inputs.catalogue, inputs.dataset.behaviour, end, settings.recommend.items
+    )
+    takes = facts.read_takes(connection, end)
+    offers = _learned_from(facts.read_offers_made(connection, end, settings.flow.horizon_days), settings.seed)
+    profile = _profiles(workspace, customers, offers["who"].to_numpy(), offers["starts_at"])
+    recommend, sweep = settings.recommend, settings.segments
+    shared = Shared(
+        segmented=_members(inputs.members, inputs, np.zeros(0), np.zeros(0)),
+        mined=_mined(connection, workspace, inputs, takes, settings),
+        material=Material(
+            behaviour, takes, _labels(workspace, customers, takes, inputs.edges), inputs.edges,
+            len(inputs.catalogue.products),
+            {"factors": recommend.factors, "regularization": recommend.regularization, "alpha": recommend.alpha,
+             "iterations": recommend.iterations}, settings.seed,
+        ),
+        offers=offers,
+        offers_profile=profile,
+        held_out=_held_out(inputs.dataset, offers, end - pd.Timedelta(days=settings.flow.horizon_days)),
+        borrowers=_borrowers(workspace, inputs),
+        sweep={"k_range": range(sweep.k_min, sweep.k_max + 1), "n_seeds": sweep.seeds, "smallest": sweep.smallest,
+               "sample": sweep.sample},
+        miner=settings.subgroups.model_dump(include={"depth", "support", "top", "q"}),
+        blocks=BLOCKS,
+    )  # fmt: skip
+    scenes = list(inputs.scenes["scene_id"])
+    # the long ones first, so that no core waits at the end
+    tasks = [Task("response"), Task("offers"), Task("champion"), Task("behaviour"), Task("default")]
+    tasks += [Task("segments", scene) for scene in scenes] + [Task("subgroups", s) for s in scenes if s in shared.mined]
+    return shared, tasks
+
+
+def numeric(frame: pd.DataFrame) -> np.ndarray:
+    """The numeric and true/false columns of a feature frame as float64 with NaN for missing."""
+    columns = [name for name in frame.columns if name != "event_timestamp" and column_kind(frame[name]) != "text"]
+    return np.column_stack([frame[name].to_numpy(float, na_value=np.nan) for name in columns])
+
+
+def _labels(workspace: Workspace, customers: np.ndarray, takes: Takes, edges: tuple[pd.Timestamp, ...]) -> Labels:
+    parts = [takes.between(start, end) for start, end in itertools.pairwise(edges)]
+    window = np.repeat(np.arange(len(parts)), [len(who) for who, _ in parts])
+    who, product = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+    starts = pd.Series(pd.DatetimeIndex(edges))[window].reset_index(drop=True)
+    return Labels(who, product, window, _profiles(workspace, customers, who, starts))
+
+
+def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: pd.Series) -> np.ndarray:
+    """Profile features of people as known at given moments, through the feature store."""
+    spine = pd.DataFrame({"customer_id": customers[who], "event_timestamp": at.to_numpy()})
+    frame = history.training_frame(spine, "offers_v1", workspace)
+    return numeric(frame.drop(columns=["customer_id"]))
+
+
+def _members(frame: pd.DataFrame, inputs: Inputs, outcomes: np.ndarray, reached: np.ndarray) -> dict[str, SceneMembers]:
+    """Members of each scene; `outcomes` and `reached` are per person, or empty where nothing is mined."""
+    codes = pd.Index(inputs.catalogue.customers).get_indexer(pd.Index(frame["customer_id"]))
+    columns = [c for c in frame.columns if c not in {"customer_id", "scene_id", "event_timestamp"} | LEFT_OUT]
+    scenes = {}
+    for scene in inputs.scenes["scene_id"]:
+        rows = np.flatnonzero((frame["scene_id"] == scene).to_numpy(bool) & (codes >= 0))
+        who = codes[rows]
+        marks = (values[who] if len(values) else np.zeros(0) for values in (outcomes, reached))
+        scenes[scene] = SceneMembers(who, frame.iloc[rows][columns].reset_index(drop=True), *marks)
+    return scenes
+
+
+def _mined(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    inputs: Inputs,
+    takes: Takes,
+    settings: Settings,
+) -> dict[str, SceneMembers]:
+    """Scene members half the windows ago, who of them took an offer since, and who had been reached before."""
+    cut, end = inputs.edges[len(inputs.edges) // 2], inputs.edges[-1]
+    frame = history.as_of(cut, "segments_v1", workspace)
+    n = len(inputs.catalogue.customers)
+    took = np.zeros(n, dtype=bool)
+    took[takes.between(cut, end)[0]] = True
+    contacts = facts.read_contacts(connection, cut - pd.Timedelta(days=settings.subgroups.reach_days), cut, n)
+    members = _members(frame, inputs, took, contacts > 0)
+    return {scene: m for scene, m in members.items() if len(m.who) >= settings.flow.scene_members}
+
+
+def _learned_from(offers: pd.DataFrame, seed: int) -> pd.DataFrame:
+    if len(offers) <= OFFERS_LEARNED:
+        return offers
+    kept = np.sort(np.random.default_rng(seed).choice(len(offers), OFFERS_LEARNED, replace=False))
+    return offers.iloc[kept].reset_index(drop=True)
+
+
+def _held_out(dataset: Dataset, offers: pd.DataFrame, latest: pd.Timestamp) -> tuple[str, ...]:
+    """Campaigns that judge the response model: those the data set names, else the last quarter of the finished."""
+    if dataset.held_out_campaigns:
+        return dataset.held_out_campaigns
+    finished = offers[offers["starts_at"] <= latest].drop_duplicates("campaign_id")
+    ordered = finished.sort_values(["starts_at", "campaign_id"])["campaign_id"]
+    return tuple(ordered.iloc[-max(1, len(ordered) // 4) :])
+
+
+def _borrowers(workspace: Workspace, inputs: Inputs) -> Borrowers | None:
+    """Matured accounts with their features at opening; None where the data has no repayments."""
+    from risk.default import ever_late, matured
+
+    end = inputs.edges[-1]
+    accounts, repayments = (frame_of(read(workspace, name)) for name in ("accounts", "repayments"))
+    accounts = accounts[accounts["opened_at"] >= inputs.edges[0]]
+    late = ever_late(repayments, end) if len(repayments) else pd.Series(dtype=bool)
+    ready = matured(accounts, end, MATURITY_DAYS).sort_values(["opened_at", "account_id"], ignore_index=True)
+    ready = ready[ready["account_id"].isin(late.index)].reset_index(drop=True)
+    if ready.empty:
+        return None
+    spine = ready[["customer_id", "opened_at"]].rename(columns={"opened_at": "event_timestamp"})
+    features = history.training_frame(spine, "default_v1", workspace).drop(columns=["customer_id", "event_timestamp"])
+    now = history.as_of(end, "default_v1", workspace).set_index("customer_id").reindex(inputs.catalogue.customers)
+    return Borrowers(features, late.reindex(ready["account_id"]).to_numpy(bool), now.reset_index(drop=True))
