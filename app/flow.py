@@ -32,6 +32,7 @@ from scenefit.runtime.progress import Steps
 from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import connect, raw_views, read, verify
 from scenefit.runtime.workspace import Workspace, fresh_folder, write_text
+from segmentation.homes import scene_affinity
 
 SERVICES = ("segments_v1", "offers_v1", "default_v1")
 
@@ -211,7 +212,7 @@ def save(
 
 
 def _segments(found: dict[Task, Any], inputs: Inputs) -> pd.DataFrame:
-    """Members of all scenes with segment, confidence and the scene's share of the person's activity."""
+    """Members of all scenes with segment, confidence and affinity to the scene."""
     parts = [
         pd.DataFrame({"who": s.who, "scene_id": task.scene, "segment_id": s.segment, "confidence": s.confidence})
         for task, s in found.items()
@@ -219,12 +220,15 @@ def _segments(found: dict[Task, Any], inputs: Inputs) -> pd.DataFrame:
     ]
     if not parts:
         raise NotEligible("segments: no scene could be segmented; see the messages of its tasks")
-    share = inputs.members[["customer_id", "scene_id", "scene_activity_share_365d"]]
-    share = share.assign(who=pd.Index(inputs.catalogue.customers).get_indexer(pd.Index(share["customer_id"])))
-    merged = pd.concat(parts, ignore_index=True).merge(
-        share[["who", "scene_id", "scene_activity_share_365d"]], on=["who", "scene_id"], how="left", validate="1:1"
+    members = inputs.members
+    who = pd.Index(inputs.catalogue.customers).get_indexer(pd.Index(members["customer_id"]))
+    count = members["scene_visits_365d"].fillna(0) + members["scene_purchases_365d"].fillna(0)
+    used = pd.DataFrame({"who": who, "scene_id": members["scene_id"], "count": count})[who >= 0]
+    codes = used["scene_id"].astype("category").cat.codes.to_numpy(np.int64)
+    used = used.assign(affinity=scene_affinity(used["who"].to_numpy(), codes, used["count"].to_numpy(float)))
+    return pd.concat(parts, ignore_index=True).merge(
+        used[["who", "scene_id", "affinity"]], on=["who", "scene_id"], how="left", validate="1:1"
     )
-    return merged.rename(columns={"scene_activity_share_365d": "share"})
 
 
 def _active(inputs: Inputs) -> np.ndarray:

@@ -36,9 +36,9 @@ class Planned(NamedTuple):
 
 
 def homes(customers: int, segments: pd.DataFrame) -> Homes:
-    """Each person's home: the scene with the largest share of the own activity (columns who, scene_id, segment_id,
-    share); the first scene by id where equal."""
-    ordered = segments.sort_values(["who", "share", "scene_id"], ascending=[True, False, True], kind="stable")
+    """Each person's home: the scene of largest affinity (columns who, scene_id, segment_id, affinity), the first by id
+    where equal."""
+    ordered = segments.sort_values(["who", "affinity", "scene_id"], ascending=[True, False, True], kind="stable")
     best = ordered.drop_duplicates("who")
     scene = np.full(customers, "", dtype=object)
     segment = np.full(customers, "", dtype=object)

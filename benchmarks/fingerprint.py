@@ -51,7 +51,8 @@ def _inside(value: object) -> object:
     if isinstance(value, np.random.Generator):
         return value.bit_generator.state
     if sparse.issparse(value):
-        return value.tocoo().row, value.tocoo().col, value.tocoo().data
+        rows, columns, values = sparse.find(value)
+        return value.shape, rows, columns, values
     if dataclasses.is_dataclass(value):
         return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     if hasattr(value, "__dict__"):

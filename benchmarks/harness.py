@@ -40,7 +40,9 @@ class Side:
     timeout: float = 1800.0
 
 
-def python_side(name: str, function: str, arguments: Mapping[str, Any], prepare: Callable[[], object] | None = None) -> Side:
+def python_side(
+    name: str, function: str, arguments: Mapping[str, Any], prepare: Callable[[], object] | None = None
+) -> Side:
     """A side that calls `function` ("module:name") of this checkout with JSON arguments; it returns a dict."""
     # "-c" and not "-m": Ray puts the folder of the started file on its workers' path, where our ray.py would lie
     code = "from benchmarks.call import main; main()"
@@ -62,21 +64,12 @@ def turns(sides: Sequence[Side], repeats: int) -> list[list[Side]]:
     return [list(sides) for _ in range(repeats)]
 
 
-def compare(
-    name: str,
-    sides: Sequence[Side],
-    repeats: int,
-    same: Callable[[dict[str, Any]], object] | None = None,
-) -> Comparison:
-    """Figures of sides that do the same work, measured in turns.
-
-    Parameters
-    ----------
-    same : the part of an answer that must be equal in every measurement
+def compare(name: str, sides: Sequence[Side], repeats: int) -> Comparison:
+    """Figures of sides, measured in turns.
 
     Raises
     ------
-    ScenefitError : a side failed, or the answers differ.
+    ScenefitError : a side failed; the message says how.
     """
     before = os.getloadavg()[0]
     rounds: list[tuple[Measurement, ...]] = []
@@ -86,8 +79,6 @@ def compare(
             measured.append(measure(side))
             _tell(f"{name}, round {number}/{repeats}: {side.name} {measured[-1].wall:.1f} s")
         rounds.append(tuple(measured))
-    if same is not None:
-        _refuse_different(name, [m for round_ in rounds for m in round_], same)
     commands = tuple(shlex.join(["python", *side.command[1:]]) for side in sides)
     return Comparison(name, tuple(s.name for s in sides), commands, tuple(rounds), before, os.getloadavg()[0])
 
@@ -130,6 +121,23 @@ def measure(side: Side) -> Measurement:
     return Measurement(side.name, ended - started, max(reaped, watch.cpu()), watch.peak, parts, answer)
 
 
+def check_same(measured: Sequence[Measurement], of: Callable[[dict[str, Any]], object]) -> None:
+    """Make sure that measurements found the same; `of` picks from an answer what must be equal.
+
+    Raises
+    ------
+    ScenefitError : the work differed, so that times cannot be compared.
+    """
+    first = of(measured[0].answer)
+    for other in measured[1:]:
+        found = of(other.answer)
+        if found != first:
+            raise ScenefitError(
+                f"benchmark sides {measured[0].side!r} and {other.side!r} found different results: "
+                f"{_difference(first, found)}. Their times cannot be compared; make the work equal first"
+            )
+
+
 def _finish(process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> tuple[float, float]:
     """Moment of the end and CPU seconds of the process and the children it reaped."""
     handle = os.pidfd_open(process.pid)
@@ -169,22 +177,12 @@ def _answer(out: BinaryIO) -> dict[str, Any]:
 def _failure(side: Side, code: int, err: BinaryIO) -> str:
     err.seek(0)
     said = err.read().decode("utf8", errors="replace").strip().splitlines()[-SHOWN_OF_ERROR:]
-    how = f"was ended by signal {-code} (or took longer than {side.timeout:g} s)" if code < 0 else f"failed with exit code {code}"
+    how = (
+        f"was ended by signal {-code} (or took longer than {side.timeout:g} s)"
+        if code < 0
+        else f"failed with exit code {code}"
+    )
     return f"benchmark side {side.name!r} {how}. Run it alone: {shlex.join(side.command)}\n" + "\n".join(said)
-
-
-def _refuse_different(
-    name: str, measured: Sequence[Measurement], same: Callable[[dict[str, Any]], object]
-) -> None:
-    first = same(measured[0].answer)
-    for other in measured[1:]:
-        found = same(other.answer)
-        if found != first:
-            what = _difference(first, found)
-            raise ScenefitError(
-                f"benchmark {name!r}: sides {measured[0].side!r} and {other.side!r} did different work ({what}); "
-                "their times cannot be compared"
-            )
 
 
 def _difference(first: object, second: object) -> str:

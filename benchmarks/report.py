@@ -53,7 +53,8 @@ def figures(comparison: Comparison) -> Table:
         for part in comparison.parts(side):
             whole = part == comparison.parts(side)[-1]
             against = [
-                "" if side == first else _times(comparison.ratio(side, first, part, figure)) for figure in ("wall", "cpu")
+                "" if side == first else _times(comparison.ratio(side, first, part, figure))
+                for figure in ("wall", "cpu")
             ]
             rows.append((
                 side, part, seconds(comparison.wall(side, part)), seconds(comparison.cpu(side, part)),
@@ -98,7 +99,9 @@ def replace_section(page: Path, name: str, text: str) -> None:
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     whole = page.read_text("utf8")
     if whole.count(begin) != 1 or whole.count(end) != 1 or whole.index(begin) > whole.index(end):
-        raise ScenefitError(f"{page.name}: add the lines {begin} and {end}, once and in this order, to hold the section")
+        raise ScenefitError(
+            f"{page.name}: add the lines {begin} and {end}, once and in this order, to hold the section"
+        )
     inside = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     page.write_text(inside.sub(lambda _: f"{begin}\n{text.strip()}\n{end}", whole), "utf8")
 
