@@ -30,11 +30,13 @@ def read_catalogue(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -
 
     Raises
     ------
-    NotEligible : no product is live.
+    NotEligible : nobody is known yet, or no product is live.
     """
     customers = _arrays(
         connection, "SELECT customer_id FROM customers WHERE registered_at < ? ORDER BY customer_id", [as_of]
     )["customer_id"]
+    if not len(customers):
+        raise NotEligible(f"customers: nobody is registered before {as_of.isoformat()}; choose a later as_of")
     products = frame_of(
         connection.sql(
             "SELECT * FROM products WHERE state = 'live' AND valid_from <= $t AND coalesce(valid_to > $t, true) "
@@ -90,11 +92,11 @@ def read_takes(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -> Ta
 def read_open_accounts(
     connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, shape: tuple[int, int]
 ) -> np.ndarray:
-    """Who holds which product now, shape (customers, products) bool."""
+    """Who held which product at `as_of`, shape (customers, products) bool; what is charged off is still owed."""
     rows = _arrays(
         connection,
         "SELECT DISTINCT who, product FROM accounts JOIN people USING (customer_id) JOIN offers USING (product_id) "
-        "WHERE opened_at < $t AND coalesce(closed_at >= $t, true) AND status = 'open'",
+        "WHERE opened_at < $t AND (status = 'charged off' OR coalesce(closed_at >= $t, status = 'open'))",
         {"t": as_of},
     )
     held = np.zeros(shape, dtype=bool)
@@ -150,7 +152,8 @@ def read_offers_made(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp,
                    coalesce(o.product, -1) AS product, a.product_id
             FROM assignments s JOIN campaigns c USING (campaign_id) JOIN arms a USING (campaign_id, arm)
             JOIN people p USING (customer_id) LEFT JOIN offers o USING (product_id)
-            WHERE s.arm <> 'control' AND c.starts_at < $t AND (a.product_id IS NULL OR o.product IS NOT NULL)
+            WHERE s.arm <> 'control' AND c.starts_at < $t AND s."at" < $t
+              AND (a.product_id IS NULL OR o.product IS NOT NULL)
         ), taken AS (
             SELECT f.campaign_id, f.customer_id, min(epoch_us(e."at")) AS took_at
             FROM offered f JOIN events e USING (campaign_id, customer_id)
@@ -169,7 +172,8 @@ def read_arm_results(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp,
     """Takers and sizes of every randomised treated arm and its control, by intention to treat.
 
     A taker is anyone assigned who drew the arm's product within the horizon after the assignment, through the campaign
-    or not: only then are treated and control counted alike.
+    or not: only then are treated and control counted alike. Whoever was assigned less than a horizon ago is not
+    counted yet, taken or not.
     """
     return connection.execute(
         """
@@ -184,6 +188,7 @@ def read_arm_results(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp,
             SELECT arm.campaign_id, arm.arm, s.arm = 'control' AS control, count(DISTINCT s.customer_id) AS customers,
                    count(DISTINCT d.customer_id) AS takers
             FROM arm JOIN assignments s ON s.campaign_id = arm.campaign_id AND s.arm IN (arm.arm, 'control')
+                 AND s."at" + to_days($h) <= $t
             LEFT JOIN drawn d ON d.customer_id = s.customer_id AND d.product_id = arm.product_id
                  AND d."at" >= s."at" AND d."at" < s."at" + to_days($h)
             GROUP BY ALL

@@ -34,6 +34,8 @@ BLOCKS = {
     "scene": CUSTOMER_SCENE.names,
     "profile": [f.name for f in HOLDING + PROFILE],
 }
+# that people without an account took less is true, and of no use to anybody
+TRIVIAL = ("is_lead", "accounts_open", "accounts_ever", "account_kinds_open")
 # what the firm did to a person does not say who the person is
 LEFT_OUT = {f.name for f in CONTACT} | {"top_scene_id"}
 
@@ -125,7 +127,7 @@ def material(
     profile = _profiles(workspace, customers, offers["who"].to_numpy(), offers["starts_at"])
     recommend, sweep = settings.recommend, settings.segments
     shared = Shared(
-        segmented=_members(inputs.members, inputs, np.zeros(0), np.zeros(0)),
+        segmented=_members(inputs.members, inputs, np.zeros(len(customers), dtype=bool)),
         mined=_mined(connection, workspace, inputs, takes, settings),
         material=Material(
             behaviour, takes, _labels(workspace, customers, takes, inputs.edges), inputs.edges,
@@ -170,16 +172,16 @@ def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: 
     return numeric(frame.drop(columns=["customer_id"]))
 
 
-def _members(frame: pd.DataFrame, inputs: Inputs, outcomes: np.ndarray, reached: np.ndarray) -> dict[str, SceneMembers]:
-    """Members of each scene; `outcomes` and `reached` are per person, or empty where nothing is mined."""
+def _members(frame: pd.DataFrame, inputs: Inputs, reached: np.ndarray) -> dict[str, SceneMembers]:
+    """Members of each scene, without outcomes yet; `reached` is per person."""
     codes = pd.Index(inputs.catalogue.customers).get_indexer(pd.Index(frame["customer_id"]))
     columns = [c for c in frame.columns if c not in {"customer_id", "scene_id", "event_timestamp"} | LEFT_OUT]
     scenes = {}
     for scene in inputs.scenes["scene_id"]:
         rows = np.flatnonzero((frame["scene_id"] == scene).to_numpy(bool) & (codes >= 0))
         who = codes[rows]
-        marks = (values[who] if len(values) else np.zeros(0) for values in (outcomes, reached))
-        scenes[scene] = SceneMembers(who, frame.iloc[rows][columns].reset_index(drop=True), *marks)
+        features = frame.iloc[rows][columns].reset_index(drop=True)
+        scenes[scene] = SceneMembers(who, features, np.zeros(0, dtype=bool), reached[who])
     return scenes
 
 
@@ -190,15 +192,24 @@ def _mined(
     takes: Takes,
     settings: Settings,
 ) -> dict[str, SceneMembers]:
-    """Scene members half the windows ago, who of them took an offer since, and who had been reached before."""
+    """Scene members half the windows ago: who took a product of the scene since, who had been reached before."""
     cut, end = inputs.edges[len(inputs.edges) // 2], inputs.edges[-1]
     frame = history.as_of(cut, "segments_v1", workspace)
     n = len(inputs.catalogue.customers)
-    took = np.zeros(n, dtype=bool)
-    took[takes.between(cut, end)[0]] = True
+    who, product = takes.between(cut, end)
     contacts = facts.read_contacts(connection, cut - pd.Timedelta(days=settings.subgroups.reach_days), cut, n)
-    members = _members(frame, inputs, took, contacts > 0)
-    return {scene: m for scene, m in members.items() if len(m.who) >= settings.flow.scene_members}
+    found = {}
+    for scene, members in _members(frame.drop(columns=list(TRIVIAL)), inputs, contacts > 0).items():
+        took = np.zeros(n, dtype=bool)
+        took[who[np.isin(product, _products_of(scene, inputs.catalogue.products))]] = True
+        if len(members.who) >= settings.flow.scene_members and took[members.who].any():
+            found[scene] = members._replace(outcome=took[members.who])
+    return found
+
+
+def _products_of(scene: str, products: pd.DataFrame) -> np.ndarray:
+    """Codes of the products made for a scene; those that fit everywhere say nothing about it."""
+    return np.array([j for j, scenes in enumerate(products["scenes"]) if scenes is not None and scene in scenes], int)
 
 
 def _learned_from(offers: pd.DataFrame, seed: int) -> pd.DataFrame:

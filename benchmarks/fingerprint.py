@@ -43,7 +43,7 @@ def _add(digest: Any, value: object) -> None:
         _add(digest, _inside(value))
 
 
-def _inside(value: object) -> object:
+def _inside(value: Any) -> object:
     if isinstance(value, pd.DataFrame):
         return [(str(name), value[name]) for name in value.columns]
     if isinstance(value, pd.Series | pd.Index):
@@ -52,7 +52,7 @@ def _inside(value: object) -> object:
         return value.bit_generator.state
     if sparse.issparse(value):
         rows, columns, values = sparse.find(value)
-        return value.shape, rows, columns, values
+        return tuple(value.shape), rows, columns, values
     if dataclasses.is_dataclass(value):
         return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     if hasattr(value, "__dict__"):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from scenefit.contracts.errors import EmptyArm
+from scenefit.contracts.errors import ContractError, EmptyArm
 
 
 class Lift(NamedTuple):
@@ -28,6 +28,7 @@ def lift(takers: int, customers: int, takers_control: int, control: int) -> Lift
     Raises
     ------
     EmptyArm : an arm has no customer.
+    ContractError : fewer than 0 takers, or more than customers.
 
     Notes
     -----
@@ -38,6 +39,9 @@ def lift(takers: int, customers: int, takers_control: int, control: int) -> Lift
     """
     if customers <= 0 or control <= 0:
         raise EmptyArm(f"lift: {customers:,} customers treated and {control:,} in control; both arms need at least one")
+    for got, of in ((takers, customers), (takers_control, control)):
+        if not 0 <= got <= of:
+            raise ContractError(f"lift: {got:,} takers among {of:,} customers; count each customer once")
     p, q = takers / customers, takers_control / control
     low_p, high_p = _wilson(takers, customers)
     low_q, high_q = _wilson(takers_control, control)
@@ -51,9 +55,21 @@ def sample_ratio_p(counts: np.ndarray, shares: np.ndarray) -> float:
 
     A tiny value is a sample ratio mismatch: the assignment or the data is broken, no effect may be read.
 
+    Raises
+    ------
+    EmptyArm : nobody was assigned.
+    ContractError : fewer than two arms, or a share that is not positive.
+
     >>> sample_ratio_p(np.array([500, 500]), np.array([0.5, 0.5]))
     1.0
     """
+    if len(counts) != len(shares) or len(counts) < 2 or not (shares > 0).all():
+        raise ContractError(
+            f"sample ratio: {len(counts)} arms with planned shares {shares.tolist()}; "
+            "give at least two arms and a positive share for each"
+        )
+    if counts.sum() <= 0:
+        raise EmptyArm(f"sample ratio: none of the {len(counts)} arms has a customer; assign some first")
     expected = counts.sum() * shares / shares.sum()
     return float(stats.chisquare(counts, expected).pvalue)
 

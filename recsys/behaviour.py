@@ -7,10 +7,12 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
+from recsys.exact import product
 from recsys.models import AlternatingLeastSquares
 from scenefit.contracts.errors import NotFitted
 
 PAIRS = 500_000  # customer × item pairs from which the weights are learned; more changes the third digit only
+BLOCK = 2_000_000  # pairs scored at once: five terms each would be gigabytes for 10,000 customers × 8,000 merchants
 
 
 class Past(NamedTuple):
@@ -54,12 +56,19 @@ class NextItem:
         """Log-odds (customers, items)."""
         if not hasattr(self, "weights_"):
             raise NotFitted("NextItem: not fitted; call fit first")
-        return self._terms(past) @ self.weights_ + self.intercept_
+        customers, items = past.whole.shape
+        scores = np.empty((customers, items), np.float32)
+        step = max(1, BLOCK // max(1, items))
+        for start in range(0, customers, step):
+            part = slice(start, start + step)
+            terms = self._terms(Past(past.whole[part], past.recent[part]))
+            scores[part] = product(terms, self.weights_) + self.intercept_
+        return scores
 
     def _terms(self, past: Past) -> np.ndarray:
         own = past.whole.toarray()
         terms = np.empty((*own.shape, 5), np.float32)
-        terms[..., 0] = self.als.fold_in(past.whole) @ self.als.item_factors_.T
+        terms[..., 0] = self.als.scores(np.arange(len(own)), past.whole)
         terms[..., 1] = np.log1p(own)
         terms[..., 2] = np.log1p(past.recent.toarray())
         terms[..., 3] = self.popularity

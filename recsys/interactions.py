@@ -51,15 +51,15 @@ class Interactions:
         start = 0 if since is None else np.searchsorted(self.at, microseconds(since), "left")
         stop = np.searchsorted(self.at, microseconds(before), "left")
         who, what = self.who[start:stop], self.what[start:stop]
-        n = len(self.customers)
         if rows is not None:
-            position = np.full(n, -1, dtype=np.int32)
-            position[rows] = np.arange(len(rows), dtype=np.int32)
-            wanted = position[who] >= 0
-            who, what, n = position[who[wanted]], what[wanted], len(rows)
-        counts = sparse.csr_matrix((np.ones(len(who), np.float32), (who, what)), shape=(n, len(self.items)))
+            wanted = np.zeros(len(self.customers), dtype=bool)
+            wanted[rows] = True
+            inside = wanted[who]
+            who, what = who[inside], what[inside]
+        shape = (len(self.customers), len(self.items))
+        counts = sparse.csr_matrix((np.ones(len(who), np.float32), (who, what)), shape=shape)
         counts.sum_duplicates()
-        return counts
+        return counts if rows is None else counts[rows]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class Takes:
     product: np.ndarray
     at: np.ndarray
     drawn: np.ndarray
+
+    def __post_init__(self) -> None:
+        if (np.diff(self.at) < 0).any():
+            raise ContractError("takes: not sorted by time; sort them by `at`, so that any moment is a cut")
 
     def held(self, before: pd.Timestamp, rows: np.ndarray, customers: int, products: int) -> np.ndarray:
         """Takes and holdings before a moment, shape (rows, products), float32."""

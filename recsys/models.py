@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from scipy import sparse
 
+from recsys.exact import product
 from recsys.ranking import Ranking, top_n
 from scenefit.contracts.errors import NotFitted
 
@@ -26,9 +27,7 @@ class Popularity:
 
     def fit(self, matrix: sparse.csr_matrix) -> Self:
         """Learn how many customers touched each item."""
-        touched = matrix.copy()
-        touched.data = np.ones_like(touched.data)
-        self.counts_ = np.asarray(touched.sum(axis=0)).ravel().astype(np.float32)
+        self.counts_ = np.asarray((matrix > 0).sum(axis=0)).ravel().astype(np.float32)
         return self
 
     def scores(self, users: np.ndarray, history: sparse.csr_matrix) -> np.ndarray:  # noqa: ARG002
@@ -90,7 +89,7 @@ class AlternatingLeastSquares:
 
     def scores(self, users: np.ndarray, history: sparse.csr_matrix) -> np.ndarray:  # noqa: ARG002
         """Scores (users, items) of customers with this history."""
-        return self.fold_in(history) @ self.item_factors_.T
+        return product(self.fold_in(history), self.item_factors_.T)
 
     def recommend(self, users: np.ndarray, n: int, eligible: np.ndarray | None = None) -> Ranking:
         """The n best eligible items for each of `users` (rows of the fitted matrix)."""

@@ -10,7 +10,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from recsys.exact import product
 from scenefit.contracts.errors import NotFitted
+
+BLOCK = 20_000  # customers scored at once: the design of 200,000 would take half a gigabyte
 
 
 class Facts(NamedTuple):
@@ -66,7 +69,11 @@ class NextOffer:
         """P(product | takes one), rows sum to 1; shape (n, products)."""
         if not hasattr(self, "coef_"):
             raise NotFitted("NextOffer: not fitted; call fit first")
-        return _softmax(self._logits(self._design(facts)) / self.temperature_)
+        p = np.empty((len(facts.profile), self.products))
+        for start in range(0, len(p), BLOCK):
+            part = slice(start, start + BLOCK)
+            p[part] = _softmax(self._logits(self._design(Facts(*(fact[part] for fact in facts)))) / self.temperature_)
+        return p
 
     def _design(self, facts: Facts) -> np.ndarray:
         return np.hstack(
@@ -92,7 +99,7 @@ class NextOffer:
         self.intercept_[classes] = heights
 
     def _logits(self, design: np.ndarray) -> np.ndarray:
-        return design @ self.coef_.T + self.intercept_
+        return product(design, self.coef_.T) + self.intercept_
 
 
 class Standard:

@@ -43,19 +43,28 @@ def refined(values: np.ndarray, allowed: np.ndarray, limits: Sequence[Limit], pr
 
 def _best_price(reduced: np.ndarray, limit: Limit, price: float) -> float:
     """The price of one limit that minimises the dual while the others stay."""
+    if not limit.weight.any():
+        return 0.0
+    if limit.weight.shape == (1, 1):
+        return _counted_price(reduced, limit, price)
     columns = np.flatnonzero(limit.weight[0]) if limit.weight.shape[0] == 1 else np.zeros(0, int)
-    if limit.sense == "<=" and limit.where is None and limit.weight.shape[0] == 1 and len(columns) == 1:
+    if limit.sense == "<=" and limit.where is None and len(columns) == 1:
         j = int(columns[0])
         weight = float(limit.weight[0, j])
         # what each customer would lose without the product: the price is where as many remain as fit
         return max(0.0, _nth_largest(_advantage(reduced, j) / weight + price, int(limit.total // weight)))
-    if limit.sense == ">=" and limit.weight.shape == (1, 1):
-        weight = float(limit.weight[0, 0])
-        inside = reduced if limit.where is None else reduced[limit.where]
-        best = (inside.max(axis=1) + price * weight) / weight
-        needed = _nth_largest(best, int(np.ceil(limit.total / weight)) - 1)
-        return min(0.0, needed) if np.isfinite(needed) else price
     return _root(reduced, limit, price)
+
+
+def _counted_price(reduced: np.ndarray, limit: Limit, price: float) -> float:
+    """The price of a limit that counts offers, whichever they are: what the last customer who counts is worth."""
+    weight = float(limit.weight[0, 0])
+    inside = reduced if limit.where is None else reduced[limit.where]
+    best = inside.max(axis=1) / weight + price
+    if limit.sense == "<=":
+        return max(0.0, _nth_largest(best, int(limit.total // weight)))
+    needed = _nth_largest(best, int(np.ceil(limit.total / weight)) - 1)
+    return min(0.0, needed) if needed > -np.inf else price
 
 
 def _root(reduced: np.ndarray, limit: Limit, price: float) -> float:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from recsys.exact import product
 from recsys.offers import Standard
 from scenefit.contracts.errors import NotFitted
 
@@ -59,7 +60,7 @@ class Response:
         """P(take | offered), shape (n,)."""
         if not hasattr(self, "coef_"):
             raise NotFitted("Response: not fitted; call fit first")
-        return _sigmoid(self._design(offered) @ self.coef_ + self.intercept_)
+        return _sigmoid(product(self._design(offered), self.coef_) + self.intercept_)
 
     def matrix(self, profile: np.ndarray, kind: np.ndarray, fit: np.ndarray) -> np.ndarray:
         """P(take | offered) of every product, shape (n, products).
@@ -69,7 +70,8 @@ class Response:
         """
         n = len(profile)
         # the terms of customer and kind are common to all products
-        common = self._design(Offered(profile, kind, np.full(n, -1), np.zeros(n))) @ self.coef_ + self.intercept_
+        design = self._design(Offered(profile, kind, np.full(n, -1), np.zeros(n)))
+        common = product(design, self.coef_) + self.intercept_
         by_product = self.coef_[-self.products - 1 : -1]
         return _sigmoid(common[:, None] + by_product[None, :] + fit * self.coef_[-1])
 

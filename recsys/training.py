@@ -121,7 +121,7 @@ def next_offer_quality(material: Material, k: int = 10) -> Compared:
     earlier = material.labels.product[material.labels.window < last]
     popularity = np.bincount(earlier, minlength=material.products).astype(float)
     return Compared(
-        ranking_quality(scores, targets, k), ranking_quality(np.tile(popularity, (len(customers), 1)), targets, k)
+        ranking_quality(scores, targets, k), ranking_quality(np.broadcast_to(popularity, scores.shape), targets, k)
     )
 
 
@@ -151,7 +151,7 @@ def next_item_quality(material: Material, k: int = 10) -> NextItemQuality:
     whole = material.behaviour.matrix(cut)
     model.popularity = np.log1p(Popularity().fit(whole).counts_)
     past = Past(whole[users], material.behaviour.matrix(cut, cut - horizon)[users])
-    scores, popular = model.scores(past), np.tile(model.popularity, (len(users), 1))
+    scores, popular = model.scores(past), np.broadcast_to(model.popularity, (len(users), len(model.popularity)))
     targets = taken[users]
     return NextItemQuality(
         Compared(ranking_quality(scores, targets, k), ranking_quality(popular, targets, k)),
@@ -222,9 +222,10 @@ def _affinity(
     single = product >= 0
     known = ~single | (offers["starts_at"] >= material.edges[0]).to_numpy()
     rows = np.flatnonzero(single & known)
-    if not len(rows):
+    # windows that ended by the cut; takes of later ones were not known then
+    last = sum(edge <= cut for edge in material.edges) - 1
+    if not len(rows) or last < 1:
         return fit, known
-    last = max(1, sum(edge <= cut for edge in material.edges) - 1)
     odd = np.arange(len(material.behaviour.customers)) % 2 == 1
     als = learn_tastes(material, 0)
     who = offers["who"].to_numpy()
@@ -240,13 +241,13 @@ def _affinity(
 
 def _label_facts(material: Material, als: AlternatingLeastSquares, rows: np.ndarray) -> Facts:
     """Facts of label rows, each as of its window's start."""
-    labels = material.labels
-    parts = [rows[labels.window[rows] == w] for w in np.unique(labels.window[rows])]
-    facts = [
-        _facts(material, als, labels.who[p], labels.profile[p], material.edges[labels.window[p[0]]]) for p in parts
-    ]
-    if not facts:
+    labels, window = material.labels, material.labels.window[rows]
+    if not len(rows):
         raise NotFitted("offers: nothing was taken in the learning windows; give a longer history")
+    parts = [np.flatnonzero(window == w) for w in np.unique(window)]
+    facts = [
+        _facts(material, als, labels.who[rows[p]], labels.profile[rows[p]], material.edges[window[p[0]]]) for p in parts
+    ]
     order = np.argsort(np.concatenate(parts), kind="stable")
     return Facts(*(np.concatenate(blocks)[order] for blocks in zip(*facts, strict=True)))
 

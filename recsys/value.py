@@ -79,7 +79,9 @@ def discounted_margin(
     longest = int(months.max(initial=1))
     t = np.arange(1, longest + 1)[None, :]
     n = np.maximum(months, 1)[:, None]
-    i = np.maximum(apr, 1e-9)[:, None] / 12
-    balance = np.where(t <= n, amount[:, None] * (1 - (1 + i) ** (t - 1 - n)) / (1 - (1 + i) ** -n), 0.0)
+    # log1p and expm1 keep their digits where the APR is next to nothing
+    growth = np.log1p(np.maximum(apr, 1e-9)[:, None] / 12)
+    left = np.maximum(n - t + 1, 0)
+    balance = amount[:, None] * np.expm1(-growth * left) / np.expm1(-growth * n)
     discount = (1 + rate) ** (-t / 12)
     return (balance * (apr - funding_cost)[:, None] / 12 * discount).sum(axis=1)

@@ -32,9 +32,15 @@ class Decision(NamedTuple):
 def decide(rulings: Sequence[Ruling], customers: int, products: int) -> Decision:
     """Apply rules in order; the first one that forbids a pair gives its reason.
 
+    Raises
+    ------
+    ContractError : a rule's shape does not fit, or there are more rules than a reason code can count.
+
     >>> decide([Ruling("too young", np.array([[True], [False]]))], 2, 3).allowed.sum()
     np.int64(3)
     """
+    if len(rulings) > np.iinfo(np.uint8).max:
+        raise ContractError(f"policy: {len(rulings)} rules, a reason code counts to 255; join some of them")
     reason = np.zeros((customers, products), dtype=np.uint8)
     for number, ruling in enumerate(rulings, start=1):
         try:
@@ -48,10 +54,13 @@ def decide(rulings: Sequence[Ruling], customers: int, products: int) -> Decision
 
 
 def age_rule(birth_year: np.ndarray, year: int, age_min: np.ndarray, age_max: np.ndarray) -> Ruling:
-    """Ages outside a product's limits; an unknown age is outside wherever a product has a limit.
+    """Ages that may lie outside a product's limits; an unknown age does wherever a product has a limit.
 
-    `birth_year` (n,) with NaN for unknown; `age_min`, `age_max` (m,) with NaN for no limit.
+    A birth year leaves two possible ages: who turns 18 in the course of the year may still be a minor, so the younger
+    one counts at the lower limit and the older one at the upper.
+
+    `birth_year` (n,) with NaN for unknown; `age_min`, `age_max` (m,) with NaN for no limit, both inclusive.
     """
-    age = (year - birth_year)[:, None]
-    unknown = np.isnan(age) & ~(np.isnan(age_min) & np.isnan(age_max))[None, :]
-    return Ruling("age limits", unknown | (age < age_min) | (age > age_max))
+    oldest = (year - birth_year)[:, None]
+    unknown = np.isnan(oldest) & ~(np.isnan(age_min) & np.isnan(age_max))[None, :]
+    return Ruling("age limits", unknown | (oldest - 1 < age_min) | (oldest > age_max))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Lang = Literal["en", "zh"]
-Unit = Literal["", "days", "money", "share"]
+Unit = Literal["", "days", "money", "share", "truth"]
 
 
 class Phrase(NamedTuple):
@@ -129,9 +129,9 @@ PHRASES: dict[str, Phrase] = {
     "household_size": Phrase(
         "household", "", "household size", "家庭人数", "small households", "小家庭", "large households", "大家庭"),
     "home_owner": Phrase(
-        "home", "", "home owner", "有自有住房", "no home of their own", "无自有住房", "home owners", "有自有住房"),
+        "home", "truth", "home owner", "有自有住房", "no home of their own", "无自有住房", "home owners", "有自有住房"),
     "is_lead": Phrase(
-        "kind", "", "lead", "潜在客户", "existing customers", "已有客户", "leads", "潜在客户"),
+        "kind", "truth", "lead", "潜在客户", "existing customers", "已有客户", "leads", "潜在客户"),
     "age": Phrase("age", "", "age", "年龄", "younger", "较年轻", "older", "较年长"),
     "scene_visits_90d": Phrase(
         "scene_activity", "", "visits in this scene in 90 days", "近90天本场景到访次数",

@@ -64,6 +64,10 @@ class Compare(_Node):
 
     def sentence(self, lang: Lang) -> str:
         """The condition in words."""
+        spoken = phrase(self.column)
+        if spoken.unit == "truth" and self.op == "==":
+            yes, no = (spoken.high_zh, spoken.low_zh) if lang == "zh" else (spoken.high_en, spoken.low_en)
+            return yes if self.value else no
         said = _said(self.column, self.value, lang)
         return f"{_name(self.column, lang)}{_gap(lang)}{_WORDS[lang][self.op]}{_gap(lang)}{said}"
 

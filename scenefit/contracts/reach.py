@@ -83,9 +83,12 @@ def bucket(customers: Sequence[str], salt: str) -> np.ndarray:
     """
     if not salt:
         raise SettingsError("bucket: the salt is empty; name the layer, so that layers stay independent")
-    key = salt.encode()
-    numbers = (int.from_bytes(blake2b(c.encode(), digest_size=8, key=key[:64]).digest(), "big") for c in customers)
-    return np.fromiter(numbers, dtype=np.float64, count=len(customers)) / 2.0**64
+    # a long salt counts to its last letter: the key holds 64 bytes
+    key = blake2b(salt.encode()).digest() if len(salt.encode()) > 64 else salt.encode()
+    # 53 bits, as many as a float holds: with more, rounding could reach 1
+    digests = (blake2b(c.encode(), digest_size=8, key=key).digest() for c in customers)
+    numbers = (int.from_bytes(digest, "big") >> 11 for digest in digests)
+    return np.fromiter(numbers, dtype=np.float64, count=len(customers)) / 2.0**53
 
 
 def _permitted(index: pd.Index, channels: Sequence[str], consents: pd.DataFrame, as_of: pd.Timestamp) -> np.ndarray:

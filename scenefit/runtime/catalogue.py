@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scenefit.contracts.errors import StoreError
+from scenefit.runtime.workspace import disk_errors
 
 # one entry per schema version, only ever appended to; PRAGMA user_version counts those applied
 MIGRATIONS = (
@@ -36,8 +37,17 @@ MIGRATIONS = (
         hash TEXT NOT NULL
     );
     """,
+    # a chain alone does not show that its last lines were cut off
+    """
+    CREATE TABLE audit_end (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        seq INTEGER NOT NULL
+    );
+    INSERT INTO audit_end SELECT 1, coalesce(max(seq), 0) FROM audit;
+    """,
 )
 GENESIS = "0" * 64
+WAIT = 30  # seconds for another process to finish writing
 
 
 class Entry(NamedTuple):
@@ -60,19 +70,19 @@ def catalogue(path: Path) -> Iterator[sqlite3.Connection]:
     ------
     StoreError : damaged, or written by a newer program.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=30)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection = None
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection = sqlite3.connect(path, timeout=WAIT)
         _migrate(connection, path)
         with connection:
             yield connection
     except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{path}: the catalogue cannot be used ({error}); restore it from a copy or move it away"
-        ) from error
+        raise StoreError(f"{path}: the catalogue cannot be used ({error}); {_way_out(error)}") from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def start_job(connection: sqlite3.Connection, kind: str, owner: str, at: str) -> int:
@@ -96,18 +106,21 @@ def audit(
     connection: sqlite3.Connection, actor: str, action: str, subject: str, detail: Mapping[str, Any], at: str
 ) -> None:
     """Append a line whose hash covers the line before: nothing can be changed or cut out unseen."""
-    connection.execute("BEGIN IMMEDIATE") if not connection.in_transaction else None
+    # the write lock comes before the last line is read: no other process may add one in between
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE audit_end SET seq = seq + 1")
     last = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True)
     digest = _chained(last[0] if last else GENESIS, at, actor, action, subject, text)
     connection.execute(
-        "INSERT INTO audit (at, actor, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit (seq, at, actor, action, subject, detail, hash) SELECT seq, ?, ?, ?, ?, ?, ? FROM audit_end",
         (at, actor, action, subject, text, digest),
     )
 
 
 def verify_audit(connection: sqlite3.Connection) -> int | None:
-    """Number of the first line that does not follow from the one before; None when the chain is whole."""
+    """Number of the first line that is gone or does not follow from the one before; None when the chain is whole."""
     previous, expected = GENESIS, 1
     for row in connection.execute("SELECT seq, at, actor, action, subject, detail, hash FROM audit ORDER BY seq"):
         entry = Entry(*row)
@@ -115,7 +128,8 @@ def verify_audit(connection: sqlite3.Connection) -> int | None:
         if entry.seq != expected or entry.hash != digest:
             return expected
         previous, expected = entry.hash, expected + 1
-    return None
+    end = connection.execute("SELECT seq FROM audit_end").fetchone()
+    return None if end and end[0] == expected - 1 else expected
 
 
 def _chained(previous: str, *parts: str) -> str:
@@ -123,8 +137,33 @@ def _chained(previous: str, *parts: str) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if _version(connection) == len(MIGRATIONS):
+        return
+    # readers do not stop a writer, nor a writer readers; the setting stays with the file
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)
     if version > len(MIGRATIONS):
         raise StoreError(f"{path}: schema {version} is newer than this program ({len(MIGRATIONS)}); update Scenefit")
-    for number in range(version, len(MIGRATIONS)):
-        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+    for migration in MIGRATIONS[version:]:
+        for statement in filter(str.strip, migration.split(";")):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.commit()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _way_out(error: sqlite3.DatabaseError) -> str:
+    reasons = {
+        "SQLITE_FULL": "the disk is full; free space and run again",
+        "SQLITE_BUSY": "another process holds it; wait for its end and run again",
+        "SQLITE_READONLY": "no permission to write; choose another --workspace or change its rights",
+        "SQLITE_CANTOPEN": "no permission; choose another --workspace or change its rights",
+    }
+    name = getattr(error, "sqlite_errorname", "")
+    # extended codes begin with the plain ones, as SQLITE_READONLY_DIRECTORY does
+    found = (reason for code, reason in reasons.items() if name.startswith(code))
+    return next(found, "restore it from a copy or move it away")

@@ -46,8 +46,7 @@ def save(
         for name, array in arrays.items():
             np.save(place / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
         for name, estimator in (estimators or {}).items():
-            # skops zips with the moment of writing inside; the plain dump keeps equal models equal
-            (place / f"{name}.skops").write_bytes(_undated(skops.io.dumps(estimator)))
+            (place / f"{name}.skops").write_bytes(_canonical(skops.io.dumps(estimator)))
         (place / "facts.json").write_text(json.dumps(dict(facts), ensure_ascii=False, indent=1, sort_keys=True), "utf8")
         digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(place.iterdir())}
         (place / "sha256.json").write_text(json.dumps(digests, indent=1, sort_keys=True), "utf8")
@@ -65,7 +64,10 @@ def load(folder: Path) -> Saved:
     manifest = folder / "sha256.json"
     if not manifest.is_file():
         raise StoreError(f"{folder}: no model there; fit and save one first")
-    digests = json.loads(manifest.read_text("utf8"))
+    try:
+        digests = json.loads(manifest.read_text("utf8"))
+    except ValueError as error:
+        raise StoreError(f"{manifest}: damaged ({error}); restore it or fit the model again") from error
     for name, digest in digests.items():
         file = folder / name
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
@@ -80,12 +82,36 @@ def load(folder: Path) -> Saved:
     return Saved(arrays, json.loads((folder / "facts.json").read_text("utf8")), estimators)
 
 
-def _undated(archive: bytes) -> bytes:
+def _canonical(archive: bytes) -> bytes:
+    """The skops archive without the moment of writing and the memory addresses it numbers its parts by."""
     import io
     import zipfile
 
     target = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
-        for name in sorted(source.namelist()):
-            copy.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), source.read(name))
+        schema = json.loads(source.read("schema.json"))
+        files: dict[str, str] = {}
+        _renumber(schema, {}, files)
+        contents = {"schema.json": json.dumps(schema, indent=1).encode()}
+        contents |= {files[name]: source.read(name) for name in source.namelist() if name in files}
+        for name in sorted(contents):
+            copy.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), contents[name])
     return target.getvalue()
+
+
+def _renumber(node: Any, numbers: dict[object, int], files: dict[str, str]) -> None:
+    """Number the parts in the order in which they stand; parts that were one object stay one."""
+    if isinstance(node, list):
+        for part in node:
+            _renumber(part, numbers, files)
+    if not isinstance(node, dict):
+        return
+    if "__id__" in node:
+        # whether equal texts and numbers were one object is an accident of the interpreter
+        key = ("text", len(numbers)) if node.get("is_json") else node["__id__"]
+        node["__id__"] = numbers.setdefault(key, len(numbers) + 1)
+    if isinstance(node.get("file"), str):
+        name = node["file"]
+        node["file"] = files.setdefault(name, f"{len(files) + 1}{Path(name).suffix}")
+    for part in node.values():
+        _renumber(part, numbers, files)

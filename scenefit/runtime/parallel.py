@@ -41,7 +41,8 @@ def pmap(
 
     Parameters
     ----------
-    task : a module-level function; it gets one thread for BLAS, OpenMP and numba on both backends
+    task : a module-level function; it gets one thread for BLAS, OpenMP and numba on both backends. A library that
+        the task itself is the first to load escapes the limit on local threads: limit it after its import
     shared : put once, not per item; arrays arrive read-only on Ray
     seed : each item draws from its own generator, spawned from this seed by position
     backend : "auto" takes Ray when an address is given or size x items says it pays
@@ -53,8 +54,11 @@ def pmap(
     ScenefitError : names the item that failed; errors of our own tree pass with a note.
     """
     work = list(items)
+    chosen = choose(backend, size, len(work), address)
+    if not work:
+        return []
     seeds = np.random.SeedSequence(seed).spawn(len(work))
-    if choose(backend, size, len(work), address) == "ray":
+    if chosen == "ray":
         return _on_ray(task, work, shared, seeds, cores, address)
     return _on_threads(task, work, shared, seeds, cores)
 
@@ -125,7 +129,7 @@ def _on_ray(
     address: str | None,
 ) -> list[Result]:
     ray = _ray(cores, address)
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_single_threaded)
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_in_worker)
     reference = ray.put(shared)
     limit = PENDING_PER_CORE * max(cores, int(ray.cluster_resources().get("CPU", cores)))
     pending: dict[Any, int] = {}
@@ -134,12 +138,12 @@ def _on_ray(
         for i, item in enumerate(items):
             if len(pending) >= limit:
                 _collect(ray, pending, results, items)
-            pending[remote.remote(task, item, reference, seeds[i])] = i
+            pending[remote.remote(task, item, i, reference, seeds[i])] = i
         while pending:
             _collect(ray, pending, results, items)
     except BaseException:
-        for reference in pending:
-            ray.cancel(reference, force=True)
+        for task_reference in pending:
+            ray.cancel(task_reference, force=True)
         raise
     return [results[i] for i in range(len(items))]
 
@@ -150,7 +154,11 @@ def _collect(ray: Any, pending: dict[Any, int], results: dict[int, Any], items: 
         position = pending.pop(reference)
         try:
             results[position] = ray.get(reference)
+        except ray.exceptions.TaskCancelledError as error:
+            raise KeyboardInterrupt from error
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ScenefitError):
+                raise error.cause from error
             raise _named(error.cause or error, items[position], position) from error
         except ray.exceptions.RayError as error:
             raise _named(error, items[position], position) from error
@@ -167,30 +175,41 @@ def _on_threads(
 
     # the outer limit keeps BLAS at one thread while inner limits come and go; OpenMP counts per thread
     with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cores, len(items))), "pmap") as pool:
-        futures = [
-            pool.submit(_single_threaded, task, item, shared, seed) for item, seed in zip(items, seeds, strict=True)
-        ]
-        results = []
-        for position, future in enumerate(futures):
-            try:
-                results.append(future.result())
-            except Exception as error:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise _named(error, items[position], position) from error
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-    return results
+        work = enumerate(zip(items, seeds, strict=True))
+        futures = [pool.submit(_single_threaded, task, item, i, shared, seed) for i, (item, seed) in work]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
-def _single_threaded(task: Task[Item, Result], item: Item, shared: Any, seed: np.random.SeedSequence) -> Result:
+def _in_worker(
+    task: Task[Item, Result], item: Item, position: int, shared: Any, seed: np.random.SeedSequence
+) -> Result:
+    # a task may be the first to import numba; a worker process is ours alone, so its environment may say so
+    if "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = "1"
+    return _single_threaded(task, item, position, shared, seed)
+
+
+def _single_threaded(
+    task: Task[Item, Result], item: Item, position: int, shared: Any, seed: np.random.SeedSequence
+) -> Result:
     from threadpoolctl import threadpool_limits
 
+    if "numba" in sys.modules:
+        # an import, not the entry itself: another thread may still be at work on it
+        import numba
+
+        # before the limit, because it loads its own OpenMP
+        numba.set_num_threads(1)
     with threadpool_limits(1):
-        numba = sys.modules.get("numba")
-        if numba is not None:
-            numba.set_num_threads(1)
-        return task(item, shared, np.random.default_rng(seed))
+        try:
+            return task(item, shared, np.random.default_rng(seed))
+        except Exception as error:
+            # named here, because not every exception survives the way back from another process
+            raise _named(error, item, position) from error
 
 
 def _named(error: BaseException, item: object, position: int) -> BaseException:

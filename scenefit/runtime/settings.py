@@ -6,19 +6,25 @@ the defaults below.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as UnparsableVariable
 
 from scenefit.contracts.errors import SettingsError
+from scenefit.contracts.tables.consents import CHANNELS
 
 FILE = "scenefit.toml"
+PREFIX = "SCENEFIT_"
+
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # CNY per contact
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class FlowSettings(_Section):
@@ -42,6 +48,12 @@ class SegmentSettings(_Section):
     seeds: int = Field(4, ge=2)
     sample: int = Field(20_000, ge=100)  # k is chosen on a sample, the chosen k is refined on all rows
     smallest: float = Field(0.03, ge=0, lt=1)  # a segment below 3 % is not worth a campaign of its own
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.k_min > self.k_max:
+            raise ValueError(f"k_min is {self.k_min}, above k_max, which is {self.k_max}")
+        return self
 
 
 class SubgroupSettings(_Section):
@@ -71,9 +83,17 @@ class ValueSettings(_Section):
     lgd: float = Field(0.6, ge=0, le=1)  # unsecured consumer credit; replace by your own workout data
     discount_rate: float = Field(0.05, ge=0, le=1)
     margin: float = Field(0.25, ge=-1, le=10)  # used only where products state neither margin nor APR; printed
-    contact_cost: dict[str, float] = {
+    contact_cost: dict[str, Cost] = {
         "sms": 0.05, "push": 0.01, "email": 0.01, "wechat": 0.02, "call": 1.5, "mail": 0.6, "display": 0.02,
     }  # fmt: skip
+
+    @field_validator("contact_cost")
+    @classmethod
+    def _channels(cls, costs: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(costs) - set(CHANNELS))
+        if unknown or not costs:
+            raise ValueError(f"unknown channels {unknown}; name some of {list(CHANNELS)}")
+        return costs
 
 
 class LimitSettings(_Section):
@@ -94,13 +114,13 @@ class RuntimeSettings(_Section):
     backend: Literal["auto", "ray", "local"] = "auto"
     ray_address: str | None = None  # an existing cluster; empty: a session of this machine's own
     cores: int = Field(2, ge=1)
-    memory_limit: str = "2GB"  # of DuckDB; beyond it spills to disk
+    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")  # of DuckDB; beyond it spills to disk
 
 
 class Settings(BaseSettings):
     """All settings of one workspace."""
 
-    model_config = SettingsConfigDict(env_prefix="SCENEFIT_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     seed: int = Field(0, ge=0)
     flow: FlowSettings = FlowSettings()
@@ -120,6 +140,7 @@ def read_settings(workspace: Path | None = None, **overrides: object) -> Setting
     SettingsError : names the setting, its value and what is allowed.
     """
     file = workspace / FILE if workspace else None
+    _refuse_unknown_variables()
 
     class FromFile(Settings):
         @classmethod
@@ -143,7 +164,19 @@ def read_settings(workspace: Path | None = None, **overrides: object) -> Setting
             f"{'.'.join(str(part) for part in fault['loc'])} = {fault.get('input')!r}: {fault['msg']}"
             for fault in error.errors()
         ]
-        origin = f"{file} or SCENEFIT_* variables" if file else "SCENEFIT_* variables"
+        origin = f"{file} or {PREFIX}* variables" if file else f"{PREFIX}* variables"
         raise SettingsError(f"settings ({origin}): {'; '.join(lines)}. Correct or remove them") from error
-    except ValueError as error:
+    except UnparsableVariable as error:
+        raise SettingsError(f"settings ({PREFIX}* variables): {error}. A whole section is written as JSON") from error
+    except (ValueError, OSError) as error:
         raise SettingsError(f"settings: {file} cannot be read: {error}. It must be TOML") from error
+
+
+def _refuse_unknown_variables() -> None:
+    # a misspelt section would otherwise be passed over without a word
+    for name in sorted(os.environ):
+        section = name.upper().removeprefix(PREFIX).partition("__")[0].lower()
+        if name.upper().startswith(PREFIX) and "__" in name and section not in Settings.model_fields:
+            raise SettingsError(
+                f"settings: {name}: there is no section {section!r}; choose one of {sorted(Settings.model_fields)}"
+            )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -15,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenefit.contracts.errors import ContractError, StoreError
-from scenefit.contracts.schema import Table, check_arrow, conform, split
+from scenefit.contracts.schema import Table, arrow_of, check_arrow, split
 from scenefit.contracts.tables import RAW
-from scenefit.runtime.workspace import Dataset, Workspace, disk_errors, fresh_folder, write_text
+from scenefit.runtime.workspace import Dataset, Workspace, disk_errors, replace_folders, scratch_folder, write_text
 
 
 @dataclass
@@ -66,7 +67,7 @@ def replace_raw(workspace: Workspace, dataset: Dataset) -> Iterator[RawWriter]:
     ------
     ContractError : a required table is missing or empty, or keys repeat across parts.
     """
-    with fresh_folder(workspace.root / "incoming") as folder:
+    with scratch_folder(workspace.raw) as folder:
         writer = RawWriter(folder, dataset.until)
         yield writer
         for name, table in RAW.items():
@@ -77,13 +78,9 @@ def replace_raw(workspace: Workspace, dataset: Dataset) -> Iterator[RawWriter]:
         _unique_over_parts(folder / "raw")
         finished = replace(dataset, rows=dict(sorted(writer.rows.items())), fingerprint=_fingerprint(folder / "raw"))
         write_text(folder / "raw" / "dataset.json", _dataset_json(finished))
-        for area, target in (("truth", workspace.truth), ("quarantine", workspace.quarantine), ("raw", workspace.raw)):
-            if (folder / area).exists():
-                with fresh_folder(target) as place:
-                    place.rmdir()
-                    (folder / area).rename(place)
-            elif target.exists():
-                _remove(target)
+        areas = {workspace.truth: folder / "truth", workspace.quarantine: folder / "quarantine",
+                 workspace.raw: folder / "raw"}  # fmt: skip
+        replace_folders({target: source if source.exists() else None for target, source in areas.items()})
 
 
 def verify(workspace: Workspace) -> None:
@@ -139,7 +136,7 @@ def read_parquet(file: Path) -> pa.Table:
         raise StoreError(f"{file}: there is no such file")
     try:
         return pq.ParquetFile(file).read()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); write or copy it again"
         ) from error
@@ -147,10 +144,10 @@ def read_parquet(file: Path) -> pa.Table:
 
 def write_table(folder: Path, table: Table, frame: pd.DataFrame) -> None:
     """Write one derived table, sorted by key so that equal content gives equal bytes."""
-    ordered = frame.sort_values(list(table.key), kind="stable", ignore_index=True)
-    data = check_arrow(conform(pa.Table.from_pandas(ordered, preserve_index=False), table), table)
+    data = check_arrow(arrow_of(frame, table.name), table)
+    ordered = data.sort_by([(column, "ascending") for column in table.key]).combine_chunks()
     with disk_errors(folder):
-        pq.write_table(data, folder / f"{table.name}.parquet", compression="zstd")
+        pq.write_table(ordered, folder / f"{table.name}.parquet", compression="zstd")
 
 
 def connect(memory_limit: str = "2GB", threads: int = 1, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -185,7 +182,7 @@ def raw_views(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> No
 def _same_schema(file: Path, table: Table) -> None:
     try:
         schema = pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); import the data again"
         ) from error
@@ -202,17 +199,26 @@ def _contract(name: str) -> Table:
 
 
 def _unique_over_parts(raw: Path) -> None:
-    connection = connect()
-    for name, table in RAW.items():
-        if sum(1 for _ in (raw / name).glob("*.parquet")) < 2 or not table.key:
-            continue
-        keys = ", ".join(f'"{column}"' for column in table.key)
-        repeated = connection.execute(
-            f"SELECT {keys}, count(*) AS n FROM read_parquet('{raw / name}/*.parquet') "
-            f"GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
-        ).fetchall()
-        if repeated:
-            raise ContractError(f"{name}: rows repeat the key {table.key}, such as {repeated}; remove the repeats")
+    with connect(spill=raw / ".spill") as connection:
+        for name, table in RAW.items():
+            files = [str(file) for file in sorted((raw / name).glob("*.parquet"))]
+            if len(files) < 2 or not table.key:
+                continue
+            keys = ", ".join(f'"{column}"' for column in table.key)
+            repeated = connection.execute(
+                f"SELECT {keys} FROM read_parquet(?) GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 3", [files]
+            ).fetchall()
+            if repeated:
+                shown = "; ".join(", ".join(f"{k}={_shown(v)}" for k, v in zip(table.key, row, strict=True))
+                                  for row in repeated)  # fmt: skip
+                raise ContractError(
+                    f"{name}: rows of different parts repeat a key ({shown}); there must be {table.grain}. "
+                    "Remove the repeats"
+                )
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 def _fingerprint(raw: Path) -> str:
@@ -226,10 +232,3 @@ def _fingerprint(raw: Path) -> str:
 def _dataset_json(dataset: Dataset) -> str:
     values = asdict(dataset) | {"until": dataset.until.isoformat()}
     return json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True, default=str)
-
-
-def _remove(folder: Path) -> None:
-    with fresh_folder(folder) as place:
-        place.rmdir()
-        place.mkdir()
-    folder.rmdir()

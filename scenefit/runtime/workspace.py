@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,23 +129,49 @@ def fresh_folder(target: Path) -> Iterator[Path]:
 
     An error, Ctrl-C or a full disk leaves the previous `target` as it was and no rubbish behind.
     """
+    with scratch_folder(target) as temporary:
+        yield temporary
+        replace_folders({target: temporary})
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, gone when the block ends; its errors speak of `target`."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    retired = target.with_name(f".{target.name}.{os.getpid()}.old")
     with disk_errors(target):
-        temporary.mkdir(parents=True)
-    try:
-        with disk_errors(target):
-            yield temporary
-            if target.exists():
-                target.rename(retired)
-            temporary.rename(target)
-    except BaseException:
-        if retired.exists() and not target.exists():
-            retired.rename(target)
-        raise
-    finally:
+        # a killed process of the same number may have left one
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(retired, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folders(moves: Mapping[Path, Path | None]) -> None:
+    """Move each new folder to its target (None: the target goes); all of them or, on any error, none."""
+    retired: dict[Path, Path] = {}
+    placed: list[Path] = []
+    try:
+        for target in moves:
+            if target.exists():
+                old = target.with_name(f".{target.name}.{os.getpid()}.old")
+                shutil.rmtree(old, ignore_errors=True)
+                retired[target] = old
+                target.rename(old)
+        for target, source in moves.items():
+            if source is not None:
+                placed.append(target)
+                source.rename(target)
+    except BaseException:
+        for target in placed:
+            shutil.rmtree(target, ignore_errors=True)
+        for target, old in retired.items():
+            if old.exists():
+                old.rename(target)
+        raise
+    for old in retired.values():
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -172,6 +198,7 @@ def disk_errors(target: Path) -> Iterator[None]:
             errno.EACCES: "no permission; choose another --workspace or change its rights",
             errno.EROFS: "the file system is read-only; choose another --workspace",
             errno.ENOTDIR: "a part of the path is a file; choose another --workspace",
+            errno.EEXIST: "a file stands where a folder must be; choose another --workspace",
         }
         reason = reasons.get(error.errno or 0)
         if reason is None:

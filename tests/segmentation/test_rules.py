@@ -106,7 +106,7 @@ def test_every_rule_can_be_said(condition, lang):
             "夜间活动占比不低于40%",
         ),
         (Compare(column="spend_90d", op="<", value=12000), "spend in 90 days below 12,000", "近90天消费额低于12,000"),
-        (Compare(column="home_owner", op="==", value=True), "home owner is yes", "有自有住房为是"),
+        (Compare(column="home_owner", op="==", value=True), "home owners", "有自有住房"),
         (
             Between(column="visits_28d", low=2, high=5),
             "visits in 28 days from 2 to below 5",
