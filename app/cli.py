@@ -102,7 +102,8 @@ def run(
 
     place = _workspace(workspace)
     settings = read_settings(workspace)
-    moment = _moment(as_of, place)
+    # before anything is entered: a folder without data stays untouched
+    moment = _moment(as_of, place.dataset().timezone)
     with _audited(place, "run", {"as_of": as_of or "end of data"}):
         try:
             finished = run_flow(place, settings, moment, backend.value if backend else None, quiet=as_json)
@@ -159,9 +160,9 @@ def main() -> None:
     from scenefit.contracts.errors import ScenefitError
 
     try:
-        app(standalone_mode=False)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
+        # commands return nothing; what comes back is the code of a `typer.Exit`
+        if code := app(standalone_mode=False):
+            sys.exit(code)
     except typer.Abort:
         _fail("interrupted; the previous output is unchanged", 130)
     except ScenefitError as error:
@@ -174,8 +175,11 @@ def main() -> None:
         show = getattr(error, "show", None)
         if show is None:
             raise
+        code = getattr(error, "exit_code", 2)
+        if "--json" in sys.argv:
+            _fail(error.format_message(), code)  # type: ignore[attr-defined]
         show()
-        sys.exit(getattr(error, "exit_code", 2))
+        sys.exit(code)
 
 
 def _fail(sentence: str, code: int) -> None:
@@ -197,7 +201,10 @@ def _audited(workspace: Any, action: str, detail: dict[str, Any]) -> Any:
     return audited(workspace, action, detail)
 
 
-def _moment(text: str | None, workspace: Any) -> Any:
+def _moment(text: str | None, timezone: str) -> Any:
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
     import pandas as pd
 
     from scenefit.contracts.errors import SettingsError
@@ -205,14 +212,15 @@ def _moment(text: str | None, workspace: Any) -> Any:
     if text is None:
         return None
     try:
-        moment = pd.Timestamp(text)
-    except ValueError as error:
+        # pandas alone would also take "now" and "5"
+        moment = datetime.fromisoformat(text)
+        # a plain date means the start of that business day
+        local = moment.replace(tzinfo=ZoneInfo(timezone)) if moment.tzinfo is None else moment
+        return pd.Timestamp(local.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
         raise SettingsError(
             f"--as-of {text!r} is no moment; write it like 2026-06-01 or 2026-06-01T08:00+08:00"
         ) from error
-    # a plain date means the start of that business day
-    local = moment.tz_localize(workspace.dataset().timezone) if moment.tz is None else moment
-    return local.tz_convert("UTC")
 
 
 def _data_summary(dataset: Any, workspace: Path, as_json: bool) -> None:

@@ -26,22 +26,21 @@ def topped_up(assignment: np.ndarray, worth: np.ndarray, limits: Sequence[Limit]
     plan = assignment.copy()
     ceilings = [limit for limit in limits if limit.sense == "<="]
     users = np.flatnonzero(plan < 0)
-    worth = worth[users]
-    for _ in range(rounds):
-        best = worth.argmax(axis=1)
-        gain = worth[np.arange(len(users)), best]
+    choices = np.argsort(-worth[users], axis=1, kind="stable")[:, :rounds]
+    for choice in range(choices.shape[1]):
+        best = choices[:, choice]
+        gain = worth[users, best]
         open_ = gain > -np.inf
         if not open_.any():
             break
-        users, worth, best, gain = users[open_], worth[open_], best[open_], gain[open_]
+        users, choices, best, gain = users[open_], choices[open_], best[open_], gain[open_]
         candidate = np.full(len(plan), -1)
         candidate[users] = best
         weights = np.array([weights_of(limit, candidate)[users] for limit in ceilings]).reshape(-1, len(users))
         room = np.array([limit.total - usage(limit, plan) for limit in ceilings])
         accepted = top_up(np.argsort(-gain, kind="stable"), weights, room)
         plan[users[accepted]] = best[accepted]
-        worth[np.arange(len(users)), best] = -np.inf
-        users, worth = users[~accepted], worth[~accepted]
+        users, choices = users[~accepted], choices[~accepted]
     return plan
 
 

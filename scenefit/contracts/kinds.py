@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -134,7 +135,7 @@ def some(values: pa.ChunkedArray) -> str:
     sample = values.drop_null().slice(0, 10_000)
     if pa.types.is_timestamp(sample.type):
         # Arrow's own text: Python has no year above 9999, which a wrong unit easily gives
-        written = [moment.replace(".000000", "") for moment in sample.cast(pa.string()).to_pylist()]
+        written = [re.sub(r"\.0+(?=Z?$)", "", moment) for moment in sample.cast(pa.string()).to_pylist()]
         return ", ".join(list(dict.fromkeys(written))[:3])
     return ", ".join(list(dict.fromkeys(map(repr, sample.to_pylist())))[:3])
 

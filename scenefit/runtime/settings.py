@@ -90,9 +90,8 @@ class ValueSettings(_Section):
     @field_validator("contact_cost")
     @classmethod
     def _channels(cls, costs: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(set(costs) - set(CHANNELS))
-        if unknown or not costs:
-            raise ValueError(f"unknown channels {unknown}; name some of {list(CHANNELS)}")
+        if not costs or not set(costs) <= set(CHANNELS):
+            raise ValueError(f"the channels are {sorted(costs)}; name one or more of {list(CHANNELS)}, and no others")
         return costs
 
 
@@ -161,7 +160,8 @@ def read_settings(workspace: Path | None = None, **overrides: object) -> Setting
         return FromFile(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in fault['loc'])} = {fault.get('input')!r}: {fault['msg']}"
+            f"{'.'.join(str(part) for part in fault['loc'])} = {fault.get('input')!r}: "
+            + ("there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"])
             for fault in error.errors()
         ]
         origin = f"{file} or {PREFIX}* variables" if file else f"{PREFIX}* variables"

@@ -1,0 +1,138 @@
+"""The main job, end to end, on a small synthetic world."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.flow import Finished, run
+from app.synthetic import write_world
+from scenefit.contracts.errors import ContractError, NotEligible
+from scenefit.contracts.schema import check_arrow
+from scenefit.contracts.tables import RUN
+from scenefit.runtime.parallel import stop_ray
+from scenefit.runtime.settings import Settings, read_settings
+from scenefit.runtime.store import read_parquet
+from scenefit.runtime.workspace import Workspace
+
+
+def small_settings() -> Settings:
+    return read_settings(
+        flow={"scene_members": 100, "max_scenes": 3, "label_windows": 3},
+        segments={"k_max": 4, "seeds": 2},
+        recommend={"factors": 8, "iterations": 3},
+    )
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    """Digest of every file of a run but its timings."""
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != "timings.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("world"))
+    write_world(workspace, customers=2_000, seed=3)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def finished(world: Workspace) -> Finished:
+    return run(world, small_settings(), backend="local", quiet=True)
+
+
+def test_every_table_of_the_run_keeps_its_contract(finished):
+    for name, table in RUN.items():
+        check_arrow(read_parquet(finished.folder / f"{name}.parquet"), table)
+
+
+def test_latest_points_at_the_finished_run(world, finished):
+    assert world.latest() == finished.folder
+    assert json.loads((finished.folder / "manifest.json").read_text("utf8")) == finished.manifest
+
+
+def test_nobody_gets_an_offer_that_a_rule_forbids(world, finished):
+    plan = read_parquet(finished.folder / "plan.parquet").to_pandas()
+    scores = read_parquet(finished.folder / "scores.parquet").to_pandas()
+    assert plan["customer_id"].is_unique
+    people = pd.concat([pd.read_parquet(file) for file in (world.raw / "customers").glob("*.parquet")])
+    products = pd.read_parquet(world.raw / "products").set_index("product_id")
+    blocked = pd.concat([pd.read_parquet(file) for file in (world.raw / "blocklists").glob("*.parquet")])
+    stands = blocked["until"].isna() | (blocked["until"] > pd.Timestamp(finished.manifest["as_of"]))
+    assert not plan["customer_id"].isin(blocked.loc[stands, "customer_id"]).any()
+    ages = 2026 - people.set_index("customer_id")["birth_year"].reindex(plan["customer_id"]).to_numpy(float)
+    limits = products.loc[plan["product_id"], ["age_min", "age_max"]].to_numpy(float)
+    assert not (ages < limits[:, 0]).any()
+    assert not (ages > limits[:, 1]).any()
+    assert set(products.loc[scores["product_id"].unique(), "state"]) == {"live"}
+
+
+def test_the_plan_keeps_its_limits_and_its_bound(finished):
+    plan = finished.manifest["metrics"]["plan"]
+    for limit in plan["limits"]:
+        room = 1e-6 * max(1.0, limit["total"])
+        assert (
+            limit["used"] <= limit["total"] + room if limit["sense"] == "<=" else limit["used"] >= limit["total"] - room
+        )
+    assert plan["value"] <= plan["upper_bound"] * (1 + 1e-9)
+    assert plan["value"] >= plan["greedy_value"] - 1e-6
+
+
+def test_the_summary_of_cells_adds_up_to_the_plan(finished):
+    plan = read_parquet(finished.folder / "plan.parquet").to_pandas()
+    cells = read_parquet(finished.folder / "plan_cells.parquet").to_pandas()
+    assert cells["customers"].sum() == len(plan) == finished.manifest["metrics"]["plan"]["offered"]
+    assert np.isclose(cells["value"].sum(), plan["value"].sum())
+
+
+def test_a_second_run_gives_the_same_bytes_even_without_the_truth(world, finished, tmp_path):
+    """No model may read truth/: without it nothing changes."""
+    again = Workspace(tmp_path / "copy")
+    shutil.copytree(world.raw, again.raw)
+    second = run(again, small_settings(), backend="local", quiet=True)
+    assert bytes_of(second.folder) == bytes_of(finished.folder)
+
+
+@pytest.mark.ray
+def test_ray_and_local_threads_give_the_same_bytes(world, finished, tmp_path):
+    again = Workspace(tmp_path / "copy")
+    shutil.copytree(world.raw, again.raw)
+    try:
+        second = run(again, small_settings(), backend="ray", quiet=True)
+    finally:
+        stop_ray()
+    assert bytes_of(second.folder) == bytes_of(finished.folder)
+
+
+def test_an_interrupted_run_leaves_the_previous_one(world, finished, monkeypatch):
+    before = bytes_of(finished.folder)
+
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.outcome.write_models", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(world, small_settings(), backend="local", quiet=True)
+    assert world.latest() == finished.folder
+    assert bytes_of(finished.folder) == before
+    assert [entry.name for entry in world.runs.iterdir()] == [finished.folder.name]
+
+
+def test_a_moment_after_the_data_is_refused(world):
+    with pytest.raises(ContractError, match=r"after the end of the data .* choose an earlier one"):
+        run(world, small_settings(), as_of=pd.Timestamp("2030-01-01", tz="UTC"), backend="local", quiet=True)
+
+
+def test_scenes_without_enough_people_are_named(world):
+    with pytest.raises(NotEligible, match=r"none has 1,000,000 active people .* lower flow.scene_members"):
+        run(world, read_settings(flow={"scene_members": 1_000_000}), backend="local", quiet=True)

@@ -1,0 +1,187 @@
+"""Who may be contacted: consent, blocklists, cap, hold-out, one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenefit.contracts.errors import SettingsError
+from scenefit.contracts.reach import Step, bucket, reachable
+
+NOW = pd.Timestamp("2026-06-01T00:00Z")
+DAY = pd.Timedelta(days=1)
+TICK = pd.Timedelta(microseconds=1)
+CHANNELS = ["push", "sms"]
+
+
+def consents(*changes: tuple) -> pd.DataFrame:
+    """Changes of consent: person, channel, granted, moment, end."""
+    frame = pd.DataFrame(changes, columns=["customer_id", "channel", "granted", "at", "expires"])
+    return frame.assign(purpose="marketing", expires=pd.to_datetime(frame["expires"], utc=True))
+
+
+def blocks(*listings: tuple) -> pd.DataFrame:
+    """Listings: person, moment, end."""
+    frame = pd.DataFrame(listings, columns=["customer_id", "listed_at", "until"])
+    return frame.assign(list="court", source="register", until=pd.to_datetime(frame["until"], utc=True))
+
+
+def may(changes: pd.DataFrame, person: str = "a", **options: object) -> bool:
+    """Whether one person may be contacted now."""
+    return bool(reachable([person], CHANNELS, NOW, changes, hold_out=0, **options).mask[0])
+
+
+def test_the_waterfall_by_hand() -> None:
+    people = ["a", "b", "c", "d", "e"]
+    changes = consents(*((p, "sms", True, NOW - DAY, None) for p in "abcd"), ("a", "push", True, NOW - DAY, None))
+
+    found = reachable(
+        people, CHANNELS, NOW, changes, blocks(("b", NOW - DAY, None)), np.array([0, 0, 3, 2, 0]), cap=3, hold_out=0
+    )
+
+    assert found.waterfall == (
+        Step("all", 5), Step("consent", 4), Step("not blocked", 3), Step("contact cap", 2), Step("outside hold-out", 2),
+    )  # fmt: skip
+    assert found.mask.tolist() == [True, False, False, True, False]
+    # a may be pushed, which comes first; whoever may not be contacted has no channel
+    assert found.channel.tolist() == [0, -1, -1, 1, -1]
+
+
+def test_absent_consents_say_so_and_let_everybody_pass() -> None:
+    found = reachable(["a", "b"], CHANNELS, NOW, None, hold_out=0)
+
+    assert found.waterfall[1] == Step("consent (not stated in the data)", 2)
+    assert found.channel.tolist() == [0, 0]
+
+
+def test_a_consents_table_without_rows_lets_nobody_pass() -> None:
+    empty = consents(("a", "sms", True, NOW, None)).iloc[:0]
+
+    assert reachable(["a", "b"], CHANNELS, NOW, empty).waterfall[1] == Step("consent", 0)
+
+
+class TestConsent:
+    """The latest change that is known counts."""
+
+    def test_the_latest_change_wins(self) -> None:
+        given_again = consents(("a", "sms", False, NOW - DAY, None), ("a", "sms", True, NOW, None))
+
+        assert may(given_again)
+        assert not may(given_again.assign(granted=[True, False]))
+
+    def test_the_order_of_rows_does_not_matter(self) -> None:
+        changes = consents(("a", "sms", True, NOW - DAY, None), ("a", "sms", False, NOW - 2 * DAY, None))
+
+        assert may(changes)
+        assert may(changes.iloc[::-1])
+
+    def test_at_one_moment_the_withdrawal_wins(self) -> None:
+        both = consents(("a", "sms", False, NOW - DAY, None), ("a", "sms", True, NOW - DAY, None))
+
+        assert not may(both)
+        assert not may(both.iloc[::-1])
+
+    def test_what_happens_later_is_not_known_yet(self) -> None:
+        assert may(consents(("a", "sms", True, NOW, None), ("a", "sms", False, NOW + TICK, None)))
+
+    def test_expiry_is_exclusive(self) -> None:
+        assert may(consents(("a", "sms", True, NOW - DAY, NOW + TICK)))
+        assert not may(consents(("a", "sms", True, NOW - DAY, NOW)))
+
+    def test_an_expired_consent_does_not_revive_an_older_one(self) -> None:
+        assert not may(consents(("a", "sms", True, NOW - 2 * DAY, None), ("a", "sms", True, NOW - DAY, NOW)))
+
+    def test_a_channel_is_permitted_by_itself(self) -> None:
+        changes = consents(("a", "push", False, NOW - DAY, None), ("a", "sms", True, NOW - 2 * DAY, None))
+
+        assert reachable(["a"], CHANNELS, NOW, changes, hold_out=0).channel.tolist() == [1]
+        assert not may(consents(("a", "mail", True, NOW - DAY, None)))
+
+    def test_consent_to_service_is_none_to_marketing(self) -> None:
+        assert not may(consents(("a", "sms", True, NOW - DAY, None)).assign(purpose="service"))
+
+    def test_leads_need_consent_of_their_own(self) -> None:
+        changes = consents(("lead-1", "sms", True, NOW - DAY, None))
+
+        assert may(changes, "lead-1")
+        assert not may(changes, "lead-2")
+
+
+class TestStops:
+    """Blocklists and caps."""
+
+    CONSENT = consents(("a", "sms", True, NOW - DAY, None))
+
+    @pytest.mark.parametrize(
+        ("listed", "until", "passes"),
+        [
+            (NOW - DAY, None, False),
+            (NOW, None, False),
+            (NOW + TICK, None, True),
+            (NOW - DAY, NOW, True),
+            (NOW - DAY, NOW + TICK, False),
+        ],
+    )
+    def test_a_listing_stands_from_its_moment_until_before_its_end(
+        self, listed: pd.Timestamp, until: pd.Timestamp | None, passes: bool
+    ) -> None:
+        assert may(self.CONSENT, blocklists=blocks(("a", listed, until))) is passes
+
+    def test_one_standing_listing_of_several_stops(self) -> None:
+        assert not may(self.CONSENT, blocklists=blocks(("a", NOW - DAY, NOW), ("a", NOW - DAY, None)))
+
+    @pytest.mark.parametrize(("contacts", "passes"), [(2, True), (3, False), (4, False)])
+    def test_the_cap_is_the_number_that_stops(self, contacts: int, passes: bool) -> None:
+        assert may(self.CONSENT, contacts=np.array([contacts]), cap=3) is passes
+
+
+class TestHoldOut:
+    """A stable share of people is never contacted."""
+
+    PEOPLE = [f"C{i:06d}" for i in range(20_000)]
+
+    def test_its_share_is_the_one_asked_for(self) -> None:
+        found = reachable(self.PEOPLE, CHANNELS, NOW, None, hold_out=0.05)
+
+        held_out = len(self.PEOPLE) - found.waterfall[-1].customers
+        # five standard deviations of a binomial of 20,000 and 5 %
+        assert abs(held_out - 1000) < 5 * np.sqrt(20_000 * 0.05 * 0.95)
+
+    def test_nobody_and_everybody(self) -> None:
+        assert reachable(self.PEOPLE, CHANNELS, NOW, None, hold_out=0).mask.all()
+        assert not reachable(self.PEOPLE, CHANNELS, NOW, None, hold_out=1).mask.any()
+
+    def test_a_larger_hold_out_keeps_the_smaller_one(self) -> None:
+        small, large = (reachable(self.PEOPLE, CHANNELS, NOW, None, hold_out=share).mask for share in (0.05, 0.1))
+
+        assert not (large & ~small).any()
+
+    def test_layers_are_independent(self) -> None:
+        one, two = bucket(self.PEOPLE, "global hold-out"), bucket(self.PEOPLE, "campaign 7")
+
+        # five standard errors of a correlation of 20,000 pairs
+        assert abs(np.corrcoef(one, two)[0, 1]) < 5 / np.sqrt(20_000)
+
+    def test_long_salts_count_to_their_last_letter(self) -> None:
+        assert bucket(["a"], "x" * 80 + "1") != bucket(["a"], "x" * 80 + "2")
+
+    def test_known_buckets_never_move(self) -> None:
+        # whoever changes these moves people in and out of running hold-outs
+        assert bucket(["a", "b"], "global hold-out") == pytest.approx([KNOWN_A, KNOWN_B], abs=1e-15)
+
+    @given(st.lists(st.text(max_size=8).filter(str.isprintable), min_size=1, max_size=20, unique=True), st.randoms())
+    def test_a_bucket_depends_on_the_person_alone(self, people: list[str], random: object) -> None:
+        mixed = people.copy()
+        random.shuffle(mixed)
+
+        first = dict(zip(people, bucket(people, "s"), strict=True))
+
+        assert first == dict(zip(mixed, bucket(mixed, "s"), strict=True))
+        assert all(0 <= number < 1 for number in first.values())
+
+    def test_an_empty_salt_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match="the salt is empty; name the layer"):
+            bucket(["a"], "")
