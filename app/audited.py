@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from app.errors import meant
 from scenefit.runtime.catalogue import audit, catalogue, end_job, start_job
 from scenefit.runtime.workspace import Workspace, disk_errors
 
@@ -26,7 +27,12 @@ def audited(workspace: Workspace, action: str, detail: Mapping[str, Any]) -> Ite
         state = "cancelled"
         raise
     except Exception as error:
-        message = str(error)
+        cause = meant(error)
+        if isinstance(cause, KeyboardInterrupt):
+            state = "cancelled"
+        message = str(cause)
+        if cause is not error:
+            raise cause from error
         raise
     finally:
         with catalogue(workspace.catalogue) as connection:

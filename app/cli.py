@@ -160,16 +160,13 @@ def main() -> None:
     from scenefit.contracts.errors import ScenefitError
 
     try:
-        # commands return nothing; what comes back is the code of a `typer.Exit`
-        if code := app(standalone_mode=False):
-            sys.exit(code)
-    except typer.Abort:
-        _fail("interrupted; the previous output is unchanged", 130)
+        # commands return nothing; what comes back is the code of a `typer.Exit`, which Ctrl-C becomes as well
+        code = app(standalone_mode=False) or 0
     except ScenefitError as error:
         notes = "".join(f" [{note}]" for note in getattr(error, "__notes__", ()))
         _fail(f"{error}{notes}", exit_code(error))
-    except KeyboardInterrupt:
-        _fail("interrupted; the previous output is unchanged", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = exit_code(KeyboardInterrupt())
     except Exception as error:
         # wrong arguments know how to show themselves; anything else is a bug and keeps its traceback
         show = getattr(error, "show", None)
@@ -179,6 +176,9 @@ def main() -> None:
         if "--json" in sys.argv:
             _fail(error.format_message(), code)  # type: ignore[attr-defined]
         show()
+    if code == exit_code(KeyboardInterrupt()):
+        _fail("interrupted; the previous output is unchanged", code)
+    if code:
         sys.exit(code)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figures import Comparison, Part, timed
 from benchmarks.harness import check_same, compare, python_side
 from benchmarks.report import Report, seconds
-from benchmarks.workspaces import world
+from benchmarks.workspaces import from_root, world
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def report(repeats: int | None = None) -> Report:
             name, [python_side(b, f"benchmarks.ray:{function}", arguments | {"backend": b}) for b in BACKENDS], rounds
         )
         for name, function, arguments in (
-            (f"the tasks of a {CUSTOMERS // 1000} k run", "run_tasks", {"workspace": str(workspace)}),
+            (f"the tasks of a {CUSTOMERS // 1000} k run", "run_tasks", {"workspace": from_root(workspace)}),
             (f"{NO_WORK:,} tasks with no work", "no_work", {"count": NO_WORK}),
             (f"{WORK} tasks of pure Python", "pure_python", {"count": WORK}),
             (f"{WORK} tasks of NumPy", "array_work", {"count": WORK}),
@@ -55,9 +55,9 @@ def verdict(comparison: Comparison) -> str:
     if warm is None or warm.low <= 1 <= warm.high:
         return f"{comparison.name}: a tie within the spread; Ray loses by {after}"
     if ray >= local:
-        return f"{comparison.name}: Ray loses, {ray / local:.2f} × the time of threads, and {after} on top"
+        return f"{comparison.name}: Ray loses, {warm.median:.2f} × the time of threads, and {after} on top"
     turned = "less than threads even with" if ray + start < local else "but more than threads once one adds"
-    return f"{comparison.name}: Ray takes {ray / local:.2f} × the time of threads, {turned} {after}"
+    return f"{comparison.name}: Ray takes {warm.median:.2f} × the time of threads, {turned} {after}"
 
 
 def start_sentence(comparisons: tuple[Comparison, ...]) -> str:
@@ -112,7 +112,7 @@ def _same(item: int, shared: None, rng: np.random.Generator) -> int:  # noqa: AR
 
 def _collatz(limit: int, shared: None, rng: np.random.Generator) -> int:  # noqa: ARG001
     longest = 0
-    for start in range(limit - 20_000, limit):
+    for start in range(limit - 100_000, limit):
         steps, n = 0, start
         while n != 1:
             n = n // 2 if n % 2 == 0 else 3 * n + 1
@@ -124,7 +124,7 @@ def _collatz(limit: int, shared: None, rng: np.random.Generator) -> int:  # noqa
 def _sorted_sum(count: int, shared: None, rng: np.random.Generator) -> float:  # noqa: ARG001
     import numpy as np
 
-    return float(np.sort(rng.random(count))[:: count // 1000].sum())
+    return sum(float(np.sort(rng.random(count))[:: count // 1000].sum()) for _ in range(10))
 
 
 def _material(workspace: Path) -> tuple[int, Any, list[Any]]:

@@ -61,7 +61,8 @@ def figures(comparison: Comparison) -> Table:
                 megabytes(comparison.peak(side)) if whole else "", *against,
             ))  # fmt: skip
     header = ("side", "part", "wall s", "CPU s", "peak MB", "wall ×", "CPU ×")
-    return Table(f"{comparison.name} ({len(comparison.rounds)} rounds)", header, tuple(rows))
+    rounds = len(comparison.rounds)
+    return Table(f"{comparison.name} ({rounds} {'round' if rounds == 1 else 'rounds'})", header, tuple(rows))
 
 
 def document(reports: Sequence[Report], command: str) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         measured = [dataclasses.asdict(m) for m in comparison.of(side)]
         for one in measured:
             one.pop("answer")
-            one["parts"] = [part._asdict() if hasattr(part, "_asdict") else part for part in one["parts"]]
+            one["parts"] = [part._asdict() for part in one["parts"]]
         sides[side] = {"command": command, "parts": parts, "peak_mb": comparison.peak(side)._asdict(), "runs": measured}
     load = {"before": comparison.load_before, "after": comparison.load_after}
     return {"name": comparison.name, "first": first, "load": load, "sides": sides}

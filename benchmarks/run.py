@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.figures import Measurement
 from benchmarks.harness import CACHE, Side, check_same, compare
 from benchmarks.report import Report, Table
-from benchmarks.workspaces import fresh, scenefit_command, world
+from benchmarks.workspaces import fresh, from_root, scenefit_command, world
 
 SMALL, MIDDLE, LARGE = 10_000, 50_000, 200_000
 GOAL = 1.2  # times linear, from the middle to the large size
@@ -24,7 +24,7 @@ def report(repeats: int | None = None) -> Report:
     rounds = compare("scenefit run", [side(SMALL), side(MIDDLE)], repeats or 3)
     once = compare("scenefit run, one large", [side(LARGE)], 1)
     for name in rounds.sides:
-        # equal manifests: every round did and found the same
+        # equal manifests: every round found the same
         check_same(rounds.of(name), lambda answer: answer["manifest"])
     measured = {size: [*rounds.of(label(size)), *once.of(label(size))] for size in (SMALL, MIDDLE, LARGE)}
     return Report(
@@ -32,7 +32,11 @@ def report(repeats: int | None = None) -> Report:
         "what a run costs as customers grow (synthetic worlds)",
         (rounds, once),
         (step_table(measured),),
-        (*growth(measured[MIDDLE], measured[LARGE], LARGE / MIDDLE), planned(measured)),
+        (
+            *growth(measured[MIDDLE], measured[LARGE], LARGE / MIDDLE),
+            steeper(measured[MIDDLE], measured[LARGE], LARGE / MIDDLE),
+            planned(measured),
+        ),
     )
 
 
@@ -48,7 +52,7 @@ def label(customers: int) -> str:
 def side(customers: int) -> Side:
     """`scenefit run` over a fresh workspace of that size."""
     folder, origin = CACHE / "run" / label(customers).replace(" ", ""), world(customers)
-    command = scenefit_command("run", "--workspace", str(folder), "--backend", "local", "--json")
+    command = scenefit_command("run", "--workspace", from_root(folder), "--backend", "local", "--json")
     return Side(label(customers), command, partial(fresh, folder, origin))
 
 
@@ -62,11 +66,11 @@ def step_seconds(measured: list[Measurement]) -> dict[str, float]:
 
 
 def step_table(measured: dict[int, list[Measurement]]) -> Table:
-    """Seconds of each step by size, and how the largest compares with the one before."""
+    """Seconds of each step by size, the longest first, and how the largest size compares with the one before."""
     by_size = {size: step_seconds(found) for size, found in measured.items()}
     *_, middle, large = by_size
     rows = []
-    for name in by_size[large]:
+    for name in sorted(by_size[large], key=lambda step: -by_size[large][step]):
         cells = [f"{by_size[size][name]:.2f}" for size in by_size]
         grown = by_size[large][name] / max(by_size[middle][name], 1e-9)
         rows.append((name, *cells, f"{grown:.1f}", f"{grown / (large / middle):.2f}"))
@@ -88,6 +92,15 @@ def growth(middle: list[Measurement], large: list[Measurement], factor: float) -
     return tuple(sentences)
 
 
+def steeper(middle: list[Measurement], large: list[Measurement], factor: float) -> str:
+    """Which steps grow faster than the goal for the whole allows."""
+    before, after = step_seconds(middle), step_seconds(large)
+    found = [
+        f"{name} ({after[name] - before[name]:+.1f} s)" for name in after if after[name] > GOAL * factor * before[name]
+    ]
+    return f"Steps that grow faster than {GOAL} × linear: {', '.join(found) or 'none'}"
+
+
 def planned(measured: dict[int, list[Measurement]]) -> str:
     """Who gets an offer, by size: the work is real."""
     parts = []
@@ -97,4 +110,4 @@ def planned(measured: dict[int, list[Measurement]]) -> str:
 
 
 def _people(answer: dict[str, Any]) -> int:
-    return int(answer["manifest"]["metrics"]["plan"]["customers"])
+    return int(answer["manifest"]["metrics"]["plan"]["offered"])

@@ -29,7 +29,12 @@ def world(customers: int) -> Path:
 def world_command(folder: Path, customers: int) -> tuple[str, ...]:
     """Make the world of that size in a folder."""
     options = ("--customers", str(customers), "--seed", str(SEED), "--json")
-    return scenefit_command("world", "--workspace", str(folder.resolve()), *options)
+    return scenefit_command("world", "--workspace", from_root(folder), *options)
+
+
+def from_root(folder: Path) -> str:
+    """A folder of the cache as measured processes name it: they run in the root of the checkout."""
+    return str(folder.relative_to(ROOT))
 
 
 def fresh(folder: Path, origin: Path) -> Path:

@@ -14,8 +14,8 @@ import numpy as np
 
 from recsys.limits import Limit, broadcast_weights
 
-SWEEPS = 40
-SETTLED = 1e-5  # relative change of the dual value over a sweep; at 1e-4 the gap of 2,000 customers stays above 1 %
+SWEEPS = 60
+SETTLED = 1e-7  # relative change of the dual value over a sweep; stopping at 1e-4 left 2,000 customers a gap of 1.7 %
 PRECISION = 1e-8  # relative, of a price found by halving
 LARGEST = 1e12
 
@@ -25,21 +25,32 @@ def refined(values: np.ndarray, allowed: np.ndarray, limits: Sequence[Limit], pr
     prices = prices.astype(np.float64)
     reduced = np.where(allowed, values, -np.inf)
     for limit, price in zip(limits, prices, strict=True):
-        if price:
-            reduced -= price * broadcast_weights(limit)
+        _pay(reduced, limit, float(price))
     totals = np.array([limit.total for limit in limits])
     last = np.inf
     for _ in range(SWEEPS):
         for number, limit in enumerate(limits):
             new = _best_price(reduced, limit, prices[number])
-            if new != prices[number]:
-                reduced -= (new - prices[number]) * broadcast_weights(limit)
-                prices[number] = new
+            _pay(reduced, limit, new - prices[number])
+            prices[number] = new
         dual = float(np.maximum(reduced.max(axis=1), 0).sum() + prices @ totals)
         if last - dual < SETTLED * abs(dual):
             break
         last = dual
     return prices
+
+
+def _pay(reduced: np.ndarray, limit: Limit, price: float) -> None:
+    """Take a price off `reduced` in place, touching only the rows or columns that the limit weighs."""
+    if not price:
+        return
+    if limit.where is None and limit.weight.shape[0] == 1 and limit.weight.shape[1] > 1:
+        for j in np.flatnonzero(limit.weight[0]):
+            reduced[:, j] -= price * limit.weight[0, j]
+    elif limit.where is not None and limit.weight.shape[0] == 1:
+        reduced[limit.where] -= price * limit.weight
+    else:
+        reduced -= price * broadcast_weights(limit)
 
 
 def _best_price(reduced: np.ndarray, limit: Limit, price: float) -> float:

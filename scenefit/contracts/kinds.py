@@ -134,8 +134,9 @@ def some(values: pa.ChunkedArray) -> str:
     """A few different values, for messages."""
     sample = values.drop_null().slice(0, 10_000)
     if pa.types.is_timestamp(sample.type):
-        # Arrow's own text: Python has no year above 9999, which a wrong unit easily gives
-        written = [re.sub(r"\.0+(?=Z?$)", "", moment) for moment in sample.cast(pa.string()).to_pylist()]
+        # Python has no year above 9999, which a wrong unit easily gives
+        moments = sample.cast(pa.int64()).to_numpy().astype(f"datetime64[{sample.type.unit}]")
+        written = (re.sub(r"\.0+$", "", str(moment)) + ("Z" if sample.type.tz else "") for moment in moments)
         return ", ".join(list(dict.fromkeys(written))[:3])
     return ", ".join(list(dict.fromkeys(map(repr, sample.to_pylist())))[:3])
 

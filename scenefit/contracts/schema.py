@@ -207,7 +207,7 @@ def _column_faults(values: pa.ChunkedArray, column: Column, table: Table, until:
             continue
         outside = pc.fill_null(compare(values, pa.scalar(float(bound)).cast(values.type, safe=False)), False)
         if pc.any(outside).as_py():
-            unit = f" {column.unit}" if column.unit else ""
+            unit = f" {column.unit}" if column.unit not in ("", "1") else ""
             found.append(_fault(values, outside, f"{column.name} {word} {bound:g}",
                                 f"{where}: values {word} {bound:g}{unit}", "check unit and sign"))  # fmt: skip
     if column.kind == "instant" and until is not None and column.name in ("at", "ingested_at"):

@@ -72,7 +72,7 @@ def load(folder: Path) -> Saved:
         file = folder / name
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             raise StoreError(f"{file}: missing or changed since it was saved; restore it or fit the model again")
-    arrays = {n[:-4]: np.load(folder / n, allow_pickle=False) for n in digests if n.endswith(".npy")}
+    arrays = {name[:-4]: _array(folder / name) for name in digests if name.endswith(".npy")}
     estimators = {}
     for name in (n for n in digests if n.endswith(".skops")):
         unknown = sorted(set(skops.io.get_untrusted_types(file=folder / name)) - set(TRUSTED))
@@ -80,6 +80,14 @@ def load(folder: Path) -> Saved:
             raise StoreError(f"{folder / name}: holds classes that are not allowed: {unknown}; do not load it")
         estimators[name[:-6]] = skops.io.load(folder / name, trusted=list(TRUSTED))
     return Saved(arrays, json.loads((folder / "facts.json").read_text("utf8")), estimators)
+
+
+def _array(file: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise StoreError(f"{file}: not a plain array ({error}); do not load it, fit the model again") from error
+    return array
 
 
 def _canonical(archive: bytes) -> bytes:

@@ -135,8 +135,11 @@ def read_parquet(file: Path) -> pa.Table:
     if not file.is_file():
         raise StoreError(f"{file}: there is no such file")
     try:
-        return pq.ParquetFile(file).read()
-    except (pa.ArrowException, OSError) as error:
+        data = pq.ParquetFile(file).read()
+        # a damaged text would else fail wherever it is first shown
+        data.validate(full=True)
+        return data
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); write or copy it again"
         ) from error
@@ -158,6 +161,9 @@ def connect(memory_limit: str = "2GB", threads: int = 1, spill: Path | None = No
     connection.execute(f"SET threads = {int(threads)}")
     connection.execute("SET memory_limit = ?", [memory_limit])
     if spill is not None:
+        # DuckDB makes the folder itself, but not those above it
+        with disk_errors(spill):
+            spill.parent.mkdir(parents=True, exist_ok=True)
         connection.execute("SET temp_directory = ?", [str(spill)])
     return connection
 
@@ -182,7 +188,7 @@ def raw_views(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> No
 def _same_schema(file: Path, table: Table) -> None:
     try:
         schema = pq.read_schema(file)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); import the data again"
         ) from error

@@ -12,7 +12,7 @@ from scenefit.contracts.errors import ScenefitError
 
 
 def a_run(wall, cpu, peak, **steps):
-    manifest = {"metrics": {"plan": {"customers": 1234}}}
+    manifest = {"metrics": {"plan": {"offered": 1234}}}
     return Measurement("x", wall, cpu, peak, (), {"timings": {"seconds": steps}, "manifest": manifest})
 
 
@@ -32,11 +32,17 @@ def test_steps_stand_beside_what_lies_outside_of_them():
     table = run.step_table(measured)
     assert table.header == ("step, wall s", "10 k", "50 k", "200 k", "200 k ÷ 50 k", "× linear")
     assert table.rows == (
-        ("clean", "1.00", "3.00", "12.00", "4.0", "1.00"),
         ("plan", "3.00", "8.00", "16.00", "2.0", "0.50"),
+        ("clean", "1.00", "3.00", "12.00", "4.0", "1.00"),
         (run.OUTSIDE, "1.00", "1.00", "2.00", "2.0", "0.50"),
     )
     assert run.planned(measured).endswith("10 k: 1,234, 50 k: 1,234, 200 k: 1,234")
+
+
+def test_steps_that_outgrow_the_customers_are_named():
+    middle, large = [a_run(5, 5, 1, clean=1.0, plan=2.0)], [a_run(20, 5, 1, clean=5.0, plan=8.0)]
+    assert run.steeper(middle, large, 4) == "Steps that grow faster than 1.2 × linear: clean (+4.0 s)"
+    assert run.steeper(middle, middle, 4) == "Steps that grow faster than 1.2 × linear: none"
 
 
 def against(local, ray_seconds, start):

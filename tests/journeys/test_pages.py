@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ TITLES = {
     ("report", "en"): "Run report",
 }
 # at least; what a data set cannot tell has no chart
-CHARTS = {"": 4, "offers": 2, "report": 3}
+CHARTS = {"": 2, "offers": 2, "report": 3}
 # Streamlit looks for itself below the page's address first; both answers are expected to be 404
 HARMLESS = ("/_stcore/health", "/_stcore/host-config")
 
@@ -98,10 +99,12 @@ def test_the_language_switch_keeps_the_chosen_scene(visit: Visit) -> None:
     page.get_by_role("combobox", name="场景").click()
     page.get_by_role("option").nth(1).click()
     expect(members).not_to_have_text(largest)
-    chosen = members.inner_text()
+    # the picker shows the full number of members; the metric is shortened differently in each language
+    picker = page.get_by_test_id("stSelectbox").first
+    chosen = re.findall(r"[\d,]+", picker.inner_text())
     page.get_by_text("English", exact=True).click()
     expect(page.get_by_role("heading", name="Segments & scenes", level=1)).to_be_visible()
-    expect(page.get_by_test_id("stMetricValue").first).to_have_text(chosen)
+    assert re.findall(r"[\d,]+", picker.inner_text()) == chosen
     assert "lang=en" in page.url
 
 

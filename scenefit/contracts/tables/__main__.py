@@ -48,7 +48,7 @@ def section(table: Table) -> str:
     rows = "\n".join(map(_row, table.columns))
     return (
         f"### {table.name}\n\n{'; '.join(facts)}.\n\n"
-        "| column | type | unit | may be empty | allowed | marks | purposes | note |\n|---|---|---|---|---|---|---|---|\n"
+        f"| column | type | unit | may be empty | allowed | marks | purposes | note |\n{'|---' * 8}|\n"
         f"{rows}\n"
     )
 
@@ -58,7 +58,7 @@ def _row(column: Column) -> str:
     purposes = "any" if column.purposes == ANY_PURPOSE else ", ".join(sorted(column.purposes))
     cells = (
         f"`{column.name}`",
-        MEANING[column.kind],
+        MEANING[column.kind].removeprefix("a "),
         column.unit,
         "yes" if column.nullable else "",
         _allowed(column),
