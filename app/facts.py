@@ -178,8 +178,10 @@ def read_arm_results(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp,
     return connection.execute(
         """
         WITH arm AS (
-            SELECT a.campaign_id, c.name_en, c.name_zh, a.arm, a.product_id, c.starts_at
+            SELECT a.campaign_id, c.name_en, c.name_zh, a.arm, a.product_id, c.starts_at, a.share,
+                   o.share AS share_control
             FROM arms a JOIN campaigns c USING (campaign_id)
+            JOIN arms o ON o.campaign_id = a.campaign_id AND o.arm = 'control'
             WHERE a.product_id IS NOT NULL AND c.ends_at <= $t AND a.share IS NOT NULL
         ), drawn AS (
             SELECT customer_id, product_id, "at" FROM events

@@ -16,9 +16,10 @@ import pandas as pd
 from app.facts import Catalogue
 from app.planning import Homes, Planned
 from app.tasks import Absent, DefaultLearned, Segmented, Task
-from campaign.effect import lift
+from campaign.effect import lift, sample_ratio_p
 from recsys.ranking import pack, top_n
 from recsys.training import Compared, Learned, ResponseLearned
+from risk.default import DefaultModel
 from scenefit.contracts.reach import Reach
 from scenefit.contracts.tables import (
     ELIGIBILITY,
@@ -36,6 +37,7 @@ from scenefit.runtime.workspace import Dataset
 
 PACKAGES = ("duckdb", "feast", "highspy", "implicit", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 NO_SCENE = "(none)"
+ARM_SIZES = (("customers", "control"), ("share", "share_control"))
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,13 @@ def write_models(folder: Path, result: Outcome) -> None:
         }
         models.save(folder / "response", {"coef": response.model.coef_}, facts)
     if isinstance(default, DefaultLearned):
-        models.save(folder / "default", {"coef": default.coefficients}, {"features": list(default.features)})
+        models.save(folder / "default", *default_parts(default.model))
+
+
+def default_parts(model: DefaultModel) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts from which a scorecard can be rebuilt."""
+    edges = {f"edges_{number}": values for number, values in enumerate(model.edges_)}
+    return {"coef": model.coef_, **edges}, {"features": model.features_, "intercept": model.intercept_}
 
 
 def metrics(dataset: Dataset, results: pd.DataFrame, result: Outcome) -> dict[str, Any]:
@@ -180,8 +188,9 @@ def effects(results: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for row in results.to_dict("records"):
         found = lift(row["takers"], row["customers"], row["takers_control"], row["control"])
+        counts, shares = (np.array([row[name] for name in pair]) for pair in ARM_SIZES)
         named = {name: row[name] for name in ("campaign_id", "name_en", "name_zh", "arm", "product_id")}
-        rows.append(named | {"randomised": True} | found._asdict())
+        rows.append(named | {"randomised": True, "sample_ratio_p": sample_ratio_p(counts, shares)} | found._asdict())
     return rows
 
 

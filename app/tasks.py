@@ -14,6 +14,7 @@ import pandas as pd
 
 from recsys.evaluate import ProbabilityQuality
 from recsys.training import Learned, Material
+from risk.default import DefaultModel
 from scenefit.contracts.errors import NotFitted
 
 NOTHING_TO_LEARN_ZH = {
@@ -86,12 +87,11 @@ class Segmented(NamedTuple):
 
 
 class DefaultLearned(NamedTuple):
-    """Probability of default of everybody, quality on the latest accounts, coefficients to keep."""
+    """Probability of default of everybody, quality on the latest accounts, the model to keep."""
 
     pd_now: np.ndarray
     quality: ProbabilityQuality
-    coefficients: np.ndarray
-    features: tuple[str, ...]
+    model: DefaultModel
 
 
 class Absent(NamedTuple):
@@ -163,13 +163,12 @@ def subgroups(scene: str, members: SceneMembers, shared: Shared, seed: int) -> p
 def probability_of_default(borrowers: Borrowers) -> DefaultLearned:
     """PD of everybody; its quality on the latest third of the accounts, learned from those before."""
     from recsys.evaluate import probability_quality
-    from risk.default import DefaultModel
 
     cut = len(borrowers.defaulted) * 2 // 3
     earlier = DefaultModel().fit(borrowers.features.iloc[:cut], borrowers.defaulted[:cut])
     quality = probability_quality(earlier.predict_proba(borrowers.features.iloc[cut:]), borrowers.defaulted[cut:])
     model = DefaultModel().fit(borrowers.features, borrowers.defaulted)
-    return DefaultLearned(model.predict_proba(borrowers.everybody), quality, model.coef_, tuple(model.features_))
+    return DefaultLearned(model.predict_proba(borrowers.everybody), quality, model)
 
 
 __all__ = [

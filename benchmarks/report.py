@@ -81,12 +81,19 @@ def machine() -> dict[str, Any]:
 
 
 def machine_line(report: Report) -> str:
-    """Machine and load in one sentence."""
+    """Machine and load in one sentence, and a warning when others were at work."""
     facts = machine()
     loads = ", ".join(f"{c.name}: {c.load_before:.1f} → {c.load_after:.1f}" for c in report.comparisons)
+    most = max((load for c in report.comparisons for load in (c.load_before, c.load_after)), default=0.0)
+    # sides keep every core busy themselves; what goes beyond is somebody else's
+    busy = (
+        " **Others were at work: wall times are too long and ratios of them uncertain.**"
+        if most > facts["cores"] + 1
+        else ""
+    )
     return (
         f"{facts['cores']} cores ({facts['architecture']}), Python {facts['python']}. "
-        f"Load of the machine before → after (1 minute): {loads}."
+        f"Load of the machine before → after (1 minute): {loads}.{busy}"
     )
 
 

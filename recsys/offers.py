@@ -33,7 +33,9 @@ class NextOffer:
     Products never taken in training share the probability of the rarest one, so that they can be tried at all.
     """
 
-    def __init__(self, products: int, strengths: Sequence[float] = (0.003, 0.03, 0.3), max_iter: int = 60) -> None:
+    def __init__(
+        self, products: int, strengths: Sequence[float] = (0.0003, 0.003, 0.03, 0.3), max_iter: int = 200
+    ) -> None:
         self.products = products
         self.strengths = strengths
         self.max_iter = max_iter
@@ -51,7 +53,8 @@ class NextOffer:
         self.standard_ = Standard().fit(facts.profile)
         self.taste_scale_ = float(facts.tastes.std()) or 1.0
         design = self._design(facts)
-        self.strength_, self.temperature_ = self.strengths[-1], 1.0
+        # where a judge is wanted but too small to tell anything, the head stays near popularity
+        self.strength_, self.temperature_ = self.strengths[-1 if judge is None else 0], 1.0
         if judge is not None and 50 <= judge.sum() < len(taken) - 50:
             self._tune(design, taken, judge)
         self._fit_head(design, taken, self.strength_)

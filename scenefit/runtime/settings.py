@@ -99,7 +99,7 @@ class LimitSettings(_Section):
     """Limits of one plan. Shares refer to the people who may be contacted at all."""
 
     budget_per_person: float = Field(0.8, ge=0)  # contact and expected incentive, per reachable person
-    loss_share: float = Field(0.5, ge=0)  # expected loss at most this share of expected margin
+    loss_share: float = Field(0.5, ge=0)  # of the loss if everybody got the most valuable offer
     reach_floor: float = Field(0.05, ge=0, le=1)  # every segment: at least this share of its eligible members
     contacts: int = Field(3, ge=1)  # at most so many contacts within contact_days
     contact_days: int = Field(30, ge=1)

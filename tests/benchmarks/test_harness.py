@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -189,6 +190,14 @@ def test_markdown_shows_the_command_and_the_load(report):
     assert "- Ours is as fast." in text
     assert "| 10 k | 1.0 |" in text
     assert "Load of the machine before → after (1 minute): both:" in text
+
+
+def test_a_busy_machine_is_told(report):
+    comparison, cores = report.comparisons[0], len(os.sched_getaffinity(0))
+    calm = replace(report, comparisons=(replace(comparison, load_before=0.1, load_after=cores),))
+    busy = replace(report, comparisons=(replace(comparison, load_before=0.1, load_after=cores + 1.5),))
+    assert "Others were at work" not in markdown(calm, "x")
+    assert "Others were at work" in markdown(busy, "x")
 
 
 def test_a_section_of_the_page_is_replaced_and_the_rest_stays(tmp_path):
