@@ -66,7 +66,7 @@ def test_few_takes_without_a_pattern_fall_back_to_popularity():
     taken = rng.choice(12, 240, p=share)
     judge = np.arange(240) >= 180
     model = NextOffer(12).fit(known, taken, judge)
-    assert model.strength_ == min(model.strengths)
+    assert model.strength_ in model.strengths[:2]
     loose = NextOffer(12, strengths=(10.0,)).fit(known, taken)
     spread = [np.abs(m.probabilities(known) - share).mean() for m in (model, loose)]
     assert spread[0] < spread[1] / 2
