@@ -60,9 +60,10 @@ lock: ## Resolve the dependencies anew
 docs: $(READY) ## Print the generated pages anew
 	$(BIN)/python -m scenefit.contracts.tables > docs/tables.md
 	$(BIN)/python -m feature_repo.document > docs/features.md
+	$(BIN)/python -m scenefit.runtime.settings > docs/settings.md
 
 screenshots: $(READY) browser ## Pictures of the pages over the workspace, for README and docs
-	SCENEFIT_SCREENSHOTS=docs/images SCENEFIT_WORKSPACE=$(WORKSPACE) $(BIN)/python -m pytest -m browser tests/journeys
+	SCENEFIT_SCREENSHOTS=docs/images SCENEFIT_JOURNEY_WORKSPACE=$(WORKSPACE) $(BIN)/python -m pytest -m browser tests/journeys
 
 clean: ## Remove the workspace and all caches, not the environment
 	rm -rf $(WORKSPACE) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

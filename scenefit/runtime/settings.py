@@ -1,5 +1,7 @@
 """Every number a user may set, typed, with the reason beside it; read once from file and environment.
 
+`python -m scenefit.runtime.settings` prints docs/settings.md.
+
 Order of precedence: arguments, environment (`SCENEFIT_SEGMENTS__SMALLEST=500`), `scenefit.toml` in the workspace,
 the defaults below.
 """
@@ -7,6 +9,7 @@ the defaults below.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,6 +22,7 @@ from scenefit.contracts.tables.consents import CHANNELS
 
 FILE = "scenefit.toml"
 PREFIX = "SCENEFIT_"
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # CNY per contact
 
@@ -30,24 +34,24 @@ class _Section(BaseModel):
 class FlowSettings(_Section):
     """How the run cuts time."""
 
-    horizon_days: int = Field(28, ge=1)  # four whole weeks: every weekday counts equally
+    horizon_days: int = Field(28, ge=1, description="four whole weeks: every weekday counts equally")
     snapshot_days: int = Field(
-        28, ge=1
-    )  # features are kept this often; finer is fresher in training and costs in proportion
-    history_days: int = Field(365, ge=28)  # one year of behaviour, so that no season is missing
-    label_windows: int = Field(6, ge=2)  # windows of one horizon from which takers are learned
-    scene_members: int = Field(300, ge=2)  # a scene with fewer active people is not segmented
-    max_scenes: int = Field(12, ge=1)  # the largest vertical scenes; a person reads no more
+        28, ge=1, description="features are kept this often; finer is fresher and costs in proportion"
+    )
+    history_days: int = Field(365, ge=28, description="one year of behaviour, so that no season is missing")
+    label_windows: int = Field(6, ge=2, description="windows of one horizon from which takers are learned")
+    scene_members: int = Field(300, ge=2, description="a scene with fewer active people is not segmented")
+    max_scenes: int = Field(12, ge=1, description="the largest vertical scenes; a person reads no more")
 
 
 class SegmentSettings(_Section):
     """Segmentation inside a scene."""
 
-    k_min: int = Field(3, ge=2)
-    k_max: int = Field(8, ge=2)  # more segments than a team can staff are not used
-    seeds: int = Field(4, ge=2)
-    sample: int = Field(20_000, ge=100)  # k is chosen on a sample, the chosen k is refined on all rows
-    smallest: float = Field(0.03, ge=0, lt=1)  # a segment below 3 % is not worth a campaign of its own
+    k_min: int = Field(3, ge=2, description="fewest segments of a scene")
+    k_max: int = Field(8, ge=2, description="more segments than a team can staff are not used")
+    seeds: int = Field(4, ge=2, description="independent starts; the standard error of the tie set needs them")
+    sample: int = Field(20_000, ge=100, description="k is chosen on a sample, the chosen k is refined on all rows")
+    smallest: float = Field(0.03, ge=0, lt=1, description="a segment below 3 % is not worth a campaign of its own")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -59,33 +63,36 @@ class SegmentSettings(_Section):
 class SubgroupSettings(_Section):
     """Mining of subgroups that marketing does not reach."""
 
-    depth: int = Field(2, ge=1, le=2)
-    support: int = Field(100, ge=20)  # below this the exact test has no power
-    top: int = Field(5, ge=1)
-    q: float = Field(0.05, gt=0, lt=1)
-    reach_days: int = Field(90, ge=1)  # contacted in these days counts as reached
+    depth: int = Field(2, ge=1, le=2, description="conditions per rule")
+    support: int = Field(100, ge=20, description="below this the exact test has no power")
+    top: int = Field(5, ge=1, description="rules per scene; a person reads no more")
+    q: float = Field(0.05, gt=0, lt=1, description="false discovery rate of the mining half")
+    reach_days: int = Field(90, ge=1, description="contacted in these days counts as reached")
 
 
 class RecommendSettings(_Section):
     """The recommender: representation by ALS, calibrated head."""
 
-    factors: int = Field(32, ge=2)
-    iterations: int = Field(10, ge=1)
-    regularization: float = Field(20.0, gt=0)  # tuned on wide behaviour; implicit's default of .01 overfits
-    alpha: float = Field(4.0, gt=0)
-    items: int = Field(8_000, ge=10)  # most frequent merchants kept; the rest is noise and memory
-    top: int = Field(5, ge=1)  # ranks kept per customer in scores
+    factors: int = Field(32, ge=2, description="length of a taste vector")
+    iterations: int = Field(10, ge=1, description="sweeps of ALS")
+    regularization: float = Field(20.0, gt=0, description="tuned on wide behaviour; implicit's default of .01 overfits")
+    alpha: float = Field(4.0, gt=0, description="weight of a seen item against an unseen one")
+    items: int = Field(8_000, ge=10, description="most frequent merchants kept; the rest is noise and memory")
+    top: int = Field(5, ge=1, description="ranks kept per customer in scores")
 
 
 class ValueSettings(_Section):
     """Assumptions of the expected value that data may lack."""
 
-    lgd: float = Field(0.6, ge=0, le=1)  # unsecured consumer credit; replace by your own workout data
-    discount_rate: float = Field(0.05, ge=0, le=1)
-    margin: float = Field(0.25, ge=-1, le=10)  # used only where products state neither margin nor APR; printed
-    contact_cost: dict[str, Cost] = {
-        "sms": 0.05, "push": 0.01, "email": 0.01, "wechat": 0.02, "call": 1.5, "mail": 0.6, "display": 0.02,
-    }  # fmt: skip
+    lgd: float = Field(0.6, ge=0, le=1, description="unsecured consumer credit; replace by your own workout data")
+    discount_rate: float = Field(0.05, ge=0, le=1, description="per year, of future margin")
+    margin: float = Field(
+        0.25, ge=-1, le=10, description="used only where products state neither margin nor APR; printed"
+    )
+    contact_cost: dict[str, Cost] = Field(
+        {"sms": 0.05, "push": 0.01, "email": 0.01, "wechat": 0.02, "call": 1.5, "mail": 0.6, "display": 0.02},
+        description="currency units per contact and channel; the cheapest permitted channel is used",
+    )
 
     @field_validator("contact_cost")
     @classmethod
@@ -98,22 +105,28 @@ class ValueSettings(_Section):
 class LimitSettings(_Section):
     """Limits of one plan. Shares refer to the people who may be contacted at all."""
 
-    budget_per_person: float = Field(0.8, ge=0)  # contact and expected incentive, per reachable person
-    loss_share: float = Field(0.5, ge=0)  # of the loss if everybody got the most valuable offer
-    reach_floor: float = Field(0.05, ge=0, le=1)  # every segment: at least this share of its eligible members
-    contacts: int = Field(3, ge=1)  # at most so many contacts within contact_days
-    contact_days: int = Field(30, ge=1)
-    hold_out: float = Field(0.05, ge=0, lt=1)  # global hold-out: never contacted, so that effects stay measurable
-    pd_max: float = Field(0.2, ge=0, le=1)  # a likely default is not in the customer's interest
+    budget_per_person: float = Field(0.8, ge=0, description="contact and expected incentive, per reachable person")
+    loss_share: float = Field(0.5, ge=0, description="of the loss if everybody got the most valuable offer")
+    reach_floor: float = Field(
+        0.05, ge=0, le=1, description="every segment: at least this share of its eligible members"
+    )
+    contacts: int = Field(3, ge=1, description="at most so many contacts within contact_days")
+    contact_days: int = Field(30, ge=1, description="window of the contact cap")
+    hold_out: float = Field(
+        0.05, ge=0, lt=1, description="global hold-out: never contacted, so that effects stay measurable"
+    )
+    pd_max: float = Field(0.2, ge=0, le=1, description="a likely default is not in the customer's interest")
 
 
 class RuntimeSettings(_Section):
     """Where work runs."""
 
-    backend: Literal["auto", "ray", "local"] = "auto"
-    ray_address: str | None = None  # an existing cluster; empty: a session of this machine's own
-    cores: int = Field(2, ge=1)
-    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")  # of DuckDB; beyond it spills to disk
+    backend: Literal["auto", "ray", "local"] = Field("auto", description="auto takes Ray for large work")
+    ray_address: str | None = Field(None, description="an existing cluster; empty: a session of this machine's own")
+    cores: int = Field(2, ge=1, description="tasks at once on this machine; each has one thread")
+    memory_limit: str = Field(
+        "2GB", pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$", description="of DuckDB; beyond it spills to disk"
+    )
 
 
 class Settings(BaseSettings):
@@ -180,3 +193,34 @@ def _refuse_unknown_variables() -> None:
             raise SettingsError(
                 f"settings: {name}: there is no section {section!r}; choose one of {sorted(Settings.model_fields)}"
             )
+
+
+def page() -> str:
+    """All settings as Markdown: name, default, what is allowed, why."""
+    lines = [
+        "# Settings",
+        "",
+        "Printed by `python -m scenefit.runtime.settings`. They stand in `scenefit.toml` in the workspace; an",
+        "environment variable such as `SCENEFIT_SEGMENTS__SMALLEST=0.05` goes before the file.",
+    ]
+    for section, field in Settings.model_fields.items():
+        kind = field.annotation
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            continue
+        lines += ["", f"## [{section}]", "", (kind.__doc__ or "").strip(), "", "| setting | default | allowed | why |"]
+        lines.append("|---|---|---|---|")
+        for name, setting in kind.model_fields.items():
+            limits = re.findall(r"(ge|gt|le|lt)=([-\d.]+)", str(setting.metadata))
+            allowed = " and ".join(f"{SIGNS[sign]} {number}" for sign, number in limits) or _plain(setting.annotation)
+            default = str(setting.get_default(call_default_factory=True))
+            lines.append(f"| `{name}` | {default} | {allowed} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(annotation: object) -> str:
+    name = getattr(annotation, "__name__", "") or str(annotation)
+    return name.replace("typing.", "").replace("|", "or")
+
+
+if __name__ == "__main__":
+    print(page(), end="")

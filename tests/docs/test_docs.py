@@ -11,6 +11,7 @@ from typer.main import get_command
 from app.cli import app
 from app.errors import EXIT_CODES
 from scenefit.contracts.tables import RAW, RUN
+from scenefit.runtime.settings import page as settings_page
 
 HOME = Path(__file__).parents[2]
 PAGES = [HOME / "README.md", HOME / "README.zh.md", *sorted((HOME / "docs").rglob("*.md"))]
@@ -60,3 +61,7 @@ def test_both_readmes_show_the_same_commands():
         re.findall(r"^(?:scenefit|make) \S+(?: \S+)?", page.read_text("utf8"), re.M) for page in PAGES[:2]
     )
     assert [line.split("#")[0] for line in english] == [line.split("#")[0] for line in chinese]
+
+
+def test_the_page_of_settings_is_current():
+    assert (HOME / "docs" / "settings.md").read_text("utf8") == settings_page()
