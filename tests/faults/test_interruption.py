@@ -136,7 +136,7 @@ class TestCtrlC:
         assert last_job(workspace) == ("world", "cancelled")
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("wait", [0.0, 1.0, 3.0, 6.0])
+    @pytest.mark.parametrize("wait", [0.0, 1.0, 2.0, 4.0])
     def test_the_real_signal_ends_a_run(self, workspace: Workspace, wait: float) -> None:
         before = kept(workspace)
 
@@ -174,7 +174,8 @@ def interrupted_after_entering(action: str, place: Workspace, *words: str, wait:
     with catalogue(place.catalogue) as connection:
         before = connection.execute("SELECT count(*) FROM jobs").fetchone()[0]
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", action, "--workspace", place.root, *words],
+        # what libraries warn of on so few people is another test's matter
+        [sys.executable, "-W", "ignore", "-m", "app.cli", action, "--workspace", place.root, *words],
         cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
