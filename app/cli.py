@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 import typer
@@ -100,6 +102,8 @@ def run(
     from scenefit.runtime.parallel import stop_ray
     from scenefit.runtime.settings import read_settings
 
+    # Feast takes seconds to import; the features are computed meanwhile
+    Thread(target=import_module, args=("feature_repo.registry",), daemon=True).start()
     place = _workspace(workspace)
     settings = read_settings(workspace)
     # before anything is entered: a folder without data stays untouched

@@ -68,6 +68,8 @@ def libraries() -> list[Finding]:
 def disk(workspace: Workspace) -> Finding:
     """Room on the disk of the workspace."""
     place = next(p for p in (workspace.root, *workspace.root.resolve().parents) if p.exists())
+    if not place.is_dir():
+        return Finding("disk", False, f"{place} is a file; choose another --workspace")
     free = shutil.disk_usage(place).free
     writable = os.access(place, os.W_OK)
     detail = f"{free / 2**30:.1f} GiB free at {place}" + ("" if writable else ", but no permission to write")

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import duckdb
@@ -67,8 +65,6 @@ def run(
     address = settings.runtime.ray_address
     where = choose(backend or settings.runtime.backend, people, 2 * settings.flow.max_scenes, address)
     session = start_ray(settings.runtime.cores, address) if where == "ray" else None
-    # Feast takes seconds to import; DuckDB computes the features meanwhile
-    Thread(target=import_module, args=("feature_repo.registry",), daemon=True).start()
     with steps.step("clean"):
         verify(workspace)
         edges = windows(dataset, end, settings)
@@ -89,7 +85,7 @@ def run(
         with steps.step("plan"):
             result = decide(connection, workspace, inputs, shared, found, settings)
     with steps.step("report"):
-        folder, manifest = save(workspace, inputs, result, settings)
+        folder, manifest = save(workspace, inputs, result, settings, outcome.timings(steps.seconds, where))
     timings = outcome.timings(steps.seconds, where)
     write_text(folder / "timings.json", json.dumps(timings, indent=1))
     write_text(workspace.root / "latest", folder.name)
@@ -148,8 +144,10 @@ def who_may_be_contacted(
     contacts = facts.read_contacts(
         connection, end - pd.Timedelta(days=settings.limits.contact_days), end, len(customers)
     )
+    # a table that was never given says nothing; one that was given and holds nobody says no
+    stated = consents if "consents" in inputs.dataset.rows else None
     return reachable(
-        list(customers), _channels(settings), end, consents if len(consents) else None, blocklists, contacts,
+        list(customers), _channels(settings), end, stated, blocklists, contacts,
         cap=settings.limits.contacts, hold_out=settings.limits.hold_out,
     )  # fmt: skip
 
@@ -181,7 +179,11 @@ def take_probabilities(
 
 
 def save(
-    workspace: Workspace, inputs: Inputs, result: outcome.Outcome, settings: Settings
+    workspace: Workspace,
+    inputs: Inputs,
+    result: outcome.Outcome,
+    settings: Settings,
+    timings: dict[str, Any],
 ) -> tuple[Path, dict[str, Any]]:
     """Write the run folder: tables, manifest, models, report; all or nothing."""
     from app.report import write_report
@@ -207,6 +209,8 @@ def save(
         outcome.write_tables(place, inputs.catalogue, result, settings.recommend.top)
         outcome.write_models(place / "models", result)
         (place / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True), "utf8")
+        # times without the report itself, so that no moment sees a run without any
+        (place / "timings.json").write_text(json.dumps(timings, indent=1), "utf8")
         write_report(place, workspace)
     return folder, manifest
 

@@ -50,6 +50,8 @@ FEATURES = {
     "age": mark("age"),
     "city_tier": mark("city tier"),
     "income_rank": mark("income rank"),
+    "occupation": mark("occupation"),
+    "region": mark("region"),
     "household_size": mark("household size"),
     "home_owner": mark("home owner"),
     "is_lead": mark("lead"),

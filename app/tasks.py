@@ -24,7 +24,7 @@ NOTHING_TO_LEARN_ZH = {
     "offers": "学习期或留出期内无人提用产品，无法学习或评估",
     "champion": "学习期内无人提用产品，无法学习",
     "response": "缺少已结束且有人响应、有人未响应的活动，无法学习响应概率",
-    "default": "数据中没有可用的账户与还款记录，预期损失按零计",
+    "default": "没有开立时间足够长且有还款记录的账户，预期损失按零计",
 }
 
 Kind = Literal["segments", "subgroups", "behaviour", "offers", "champion", "response", "default"]
@@ -127,7 +127,9 @@ def _learn(task: Task, shared: Shared) -> object:
     if task.kind == "response":
         return training.learn_response(shared.material, shared.offers, shared.offers_profile, shared.held_out)
     if shared.borrowers is None:
-        raise NotFitted("default: the data has no accounts with repayments; expected loss is taken as zero")
+        raise NotFitted(
+            "default: no account with repayments has been open for long enough; expected loss is taken as zero"
+        )
     return probability_of_default(shared.borrowers)
 
 

@@ -86,9 +86,12 @@ class NextOffer:
     def _fit_head(self, design: np.ndarray, taken: np.ndarray, strength: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        classes = np.unique(taken)
+        classes, counts = np.unique(taken, return_counts=True)
         self.coef_ = np.zeros((self.products, design.shape[1]))
-        if len(classes) > 1:
+        if len(taken) < 2 * len(classes):
+            # fewer than two takes a product: how often is all that they can tell
+            rows, heights = np.zeros((len(classes), design.shape[1])), np.log(counts)
+        elif len(classes) > 1:
             head = LogisticRegression(C=strength, max_iter=self.max_iter, tol=1e-3).fit(design, taken)
             # two classes share one row of coefficients with opposite signs
             rows = np.vstack([-head.coef_ / 2, head.coef_ / 2]) if len(classes) == 2 else head.coef_

@@ -183,6 +183,11 @@ def learn_response(
     train = ((offers["ends_at"] <= cut) & (starts < cut)).to_numpy() & known & ~test
     took = offers["took_at"].to_numpy(dtype=float, na_value=np.inf)
     made = Offered(profile, _one_hot(offers["kind"], kinds), offers["product"].to_numpy(), fit)
+    if not train.any():
+        raise NotFitted(
+            f"response: no campaign with offers ended before {cut:%Y-%m-%d}, when the judged ones began; "
+            "bring older campaigns, or name fewer to judge by"
+        )
     earlier = Response(material.products).fit(_some(made, train), took[train] < microseconds(cut))
     quality = probability_quality(earlier.probabilities(_some(made, test)), np.isfinite(took[test]))
     everything = known & (offers["ends_at"] <= material.edges[-1]).to_numpy()

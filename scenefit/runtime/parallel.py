@@ -21,7 +21,7 @@ Task = Callable[[Item, Any, np.random.Generator], Result]
 
 # Ray costs seconds to start and ~1 ms per task; below about this many rows x tasks local threads win
 # (`python -m benchmarks ray` prints both sides)
-RAY_FROM = 20_000_000
+RAY_FROM = 1_000_000
 PENDING_PER_CORE = 2
 RETRIES = 3
 

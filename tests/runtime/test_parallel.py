@@ -120,8 +120,8 @@ def test_no_items_give_no_results() -> None:
         ("local", 10**9, 100, "auto", "local"),
         ("ray", 0, 1, None, "ray"),
         ("auto", 0, 1_000_000, None, "local"),
-        ("auto", 1_999_999, 10, None, "local"),
-        ("auto", 2_000_000, 10, None, "ray"),
+        ("auto", 99_999, 10, None, "local"),
+        ("auto", 100_000, 10, None, "ray"),
         ("auto", 0, 1, "10.0.0.1:6379", "ray"),
     ],
 )
