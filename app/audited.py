@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from scenefit.runtime.workspace import Workspace, disk_errors
 @contextmanager
 def audited(workspace: Workspace, action: str, detail: Mapping[str, Any]) -> Iterator[None]:
     """Enter the block as a job; done, failed and cancelled all end it and leave an audit line."""
-    owner = getpass.getuser()
+    owner = _owner()
     with disk_errors(workspace.root), catalogue(workspace.catalogue) as connection:
         job = start_job(connection, action, owner, _now())
     state, message = "failed", ""
@@ -38,6 +39,14 @@ def audited(workspace: Workspace, action: str, detail: Mapping[str, Any]) -> Ite
         with catalogue(workspace.catalogue) as connection:
             end_job(connection, job, state, message, _now())
             audit(connection, owner, action, f"job {job}", {**detail, "state": state}, _now())
+
+
+def _owner() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # containers run with numbers that no name belongs to
+        return f"uid {os.getuid()}"
 
 
 def _now() -> str:

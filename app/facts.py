@@ -54,16 +54,25 @@ def read_catalogue(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -
 
 
 def read_behaviour(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, grain: str, as_of: pd.Timestamp, most: int
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    grain: str,
+    as_of: pd.Timestamp,
+    most: int,
+    counted_before: pd.Timestamp,
 ) -> Interactions:
-    """Visits and purchases before `as_of` as customer × item codes; the `most` frequent items are kept."""
+    """Visits and purchases before `as_of` as customer × item codes.
+
+    The `most` frequent items are kept, counted before the judged window begins, so that it does not choose its own
+    questions.
+    """
     item = {"merchant": "merchant_id", "scene": "scene_id"}[grain]
     seen = f"kind IN ('visit', 'browse', 'purchase') AND {item} IS NOT NULL AND \"at\" < $t AND ingested_at < $t"
     items = _arrays(
         connection,
         f"SELECT item FROM (SELECT {item} AS item, count(*) AS n FROM events WHERE {seen} GROUP BY ALL "
         f"ORDER BY n DESC, item LIMIT $most) ORDER BY item",
-        {"t": as_of, "most": most},
+        {"t": min(as_of, counted_before), "most": most},
     )["item"]
     names = pd.DataFrame({"item": np.asarray(items, dtype=object), "what": np.arange(len(items), dtype=np.int32)})
     connection.register("items", names)
@@ -140,28 +149,34 @@ def read_scene_tree(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def read_offers_made(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, horizon_days: int) -> pd.DataFrame:
-    """One row per contacted (campaign, customer): what was offered, and the first moment it was taken, if it was.
+    """One row per (campaign, customer) assigned to an offer: what was offered, and the first moment it was taken.
 
-    Takes count until the campaign's end plus the horizon. Where an arm names no product, any draw of the campaign
-    counts. Columns: campaign_id, kind, starts_at, ends_at, who, product (−1: none), took_at (µs or missing).
+    An arm with one product: any draw of it within the horizon of the assignment counts, booked on the campaign or not,
+    as in `read_arm_results`. An arm without one: draws booked on the campaign until it ends. Columns: campaign_id,
+    kind, channel, starts_at, closes_at (from then on the outcome is known), who, product (−1: none), took_at (µs or
+    missing).
     """
     return connection.execute(
         """
         WITH offered AS (
-            SELECT c.campaign_id, coalesce(c.kind, c.channel) AS kind, c.starts_at, c.ends_at, p.who, s.customer_id,
-                   coalesce(o.product, -1) AS product, a.product_id
+            SELECT c.campaign_id, coalesce(c.kind, '') AS kind, c.channel, c.starts_at, p.who, s.customer_id,
+                   coalesce(o.product, -1) AS product, a.product_id, s."at" AS assigned_at,
+                   CASE WHEN a.product_id IS NULL THEN c.ends_at ELSE s."at" + to_days($h) END AS closes_at
             FROM assignments s JOIN campaigns c USING (campaign_id) JOIN arms a USING (campaign_id, arm)
             JOIN people p USING (customer_id) LEFT JOIN offers o USING (product_id)
             WHERE s.arm <> 'control' AND c.starts_at < $t AND s."at" < $t
               AND (a.product_id IS NULL OR o.product IS NOT NULL)
+        ), drawn AS (
+            SELECT customer_id, campaign_id, product_id, "at" FROM events
+            WHERE kind = 'draw' AND "at" < $t AND ingested_at < $t
         ), taken AS (
-            SELECT f.campaign_id, f.customer_id, min(epoch_us(e."at")) AS took_at
-            FROM offered f JOIN events e USING (campaign_id, customer_id)
-            WHERE e.kind = 'draw' AND e."at" < $t AND e.ingested_at < $t AND e."at" < f.ends_at + to_days($h)
-              AND (f.product_id IS NULL OR e.product_id = f.product_id)
+            SELECT f.campaign_id, f.customer_id, min(epoch_us(d."at")) AS took_at
+            FROM offered f JOIN drawn d ON d.customer_id = f.customer_id
+             AND CASE WHEN f.product_id IS NULL THEN d.campaign_id = f.campaign_id ELSE d.product_id = f.product_id END
+             AND d."at" >= f.assigned_at AND d."at" < f.closes_at
             GROUP BY ALL
         )
-        SELECT campaign_id, kind, starts_at, ends_at, who, product, took_at
+        SELECT campaign_id, kind, channel, starts_at, closes_at, who, product, took_at
         FROM offered LEFT JOIN taken USING (campaign_id, customer_id) ORDER BY starts_at, campaign_id, who
         """,
         {"t": as_of, "h": horizon_days},
@@ -169,39 +184,61 @@ def read_offers_made(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp,
 
 
 def read_arm_results(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, horizon_days: int) -> pd.DataFrame:
-    """Takers and sizes of every randomised treated arm and its control, by intention to treat.
+    """Takers and sizes of every treated arm with one product and its control, by intention to treat.
 
     A taker is anyone assigned who drew the arm's product within the horizon after the assignment, through the campaign
     or not: only then are treated and control counted alike. Whoever was assigned less than a horizon ago is not
     counted yet, taken or not.
+
+    An arm is randomised when everybody in it and in its control has a logged propensity. Where propensities differ
+    between people, each counts 1 / propensity; then `customers` and `control` are effective sizes, (Σw)² / Σw², and
+    the takers their weighted share of them (Hájek 1971; Kish 1965). `p_treated`, `p_control` are the propensities where
+    they are constant.
     """
     return connection.execute(
         """
         WITH arm AS (
-            SELECT a.campaign_id, c.name_en, c.name_zh, a.arm, a.product_id, c.starts_at, a.share,
-                   o.share AS share_control
+            SELECT a.campaign_id, c.name_en, c.name_zh, a.arm, a.product_id, c.starts_at
             FROM arms a JOIN campaigns c USING (campaign_id)
-            JOIN arms o ON o.campaign_id = a.campaign_id AND o.arm = 'control'
-            WHERE a.product_id IS NOT NULL AND c.ends_at <= $t AND a.share IS NOT NULL
+            WHERE a.product_id IS NOT NULL AND a.arm <> 'control' AND c.ends_at <= $t
         ), drawn AS (
             SELECT customer_id, product_id, "at" FROM events
             WHERE kind = 'draw' AND "at" < $t AND ingested_at < $t
-        ), counted AS (
-            SELECT arm.campaign_id, arm.arm, s.arm = 'control' AS control, count(DISTINCT s.customer_id) AS customers,
-                   count(DISTINCT d.customer_id) AS takers
+        ), person AS (
+            SELECT arm.campaign_id, arm.arm, s.arm = 'control' AS control, s.customer_id, s.propensity,
+                   -- weights in whole millionths: sums of integers do not depend on the order of rows
+                   coalesce(round(1e6 / nullif(s.propensity, 0))::HUGEINT, 1000000) AS weight,
+                   EXISTS (SELECT 1 FROM drawn d WHERE d.customer_id = s.customer_id AND d.product_id = arm.product_id
+                           AND d."at" >= s."at" AND d."at" < s."at" + to_days($h)) AS took
             FROM arm JOIN assignments s ON s.campaign_id = arm.campaign_id AND s.arm IN (arm.arm, 'control')
                  AND s."at" + to_days($h) <= $t
-            LEFT JOIN drawn d ON d.customer_id = s.customer_id AND d.product_id = arm.product_id
-                 AND d."at" >= s."at" AND d."at" < s."at" + to_days($h)
-            GROUP BY ALL
+        ), counted AS (
+            SELECT campaign_id, arm, control, count(*) FILTER (propensity > 0) = count(*) AS drawn,
+                   round(sum(weight)::DOUBLE ** 2 / sum(weight * weight)::DOUBLE, 6) AS size,
+                   (sum(weight) FILTER (took))::DOUBLE / sum(weight)::DOUBLE AS share,
+                   CASE WHEN min(propensity) = max(propensity) THEN min(propensity) END AS p
+            FROM person GROUP BY ALL
         )
-        SELECT arm.*, t.customers, t.takers, c.customers AS control, c.takers AS takers_control
+        SELECT arm.*, t.size AS customers, round(coalesce(t.share, 0) * t.size, 6) AS takers, c.size AS control,
+               round(coalesce(c.share, 0) * c.size, 6) AS takers_control, t.drawn AND c.drawn AS randomised,
+               t.p AS p_treated, c.p AS p_control
         FROM arm JOIN counted t ON t.campaign_id = arm.campaign_id AND t.arm = arm.arm AND NOT t.control
         JOIN counted c ON c.campaign_id = arm.campaign_id AND c.arm = arm.arm AND c.control
         ORDER BY arm.starts_at, arm.campaign_id, arm.arm
         """,
         {"t": as_of, "h": horizon_days},
     ).df()
+
+
+def read_objections(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Opt-outs and complaints before `as_of`: customer_id, channel (empty: all of them), at."""
+    return frame_of(
+        connection.sql(
+            "SELECT customer_id, CASE WHEN kind = 'opt_out' THEN channel END AS channel, \"at\" FROM events "
+            "WHERE kind IN ('opt_out', 'complaint') AND \"at\" < $t AND ingested_at < $t ORDER BY ALL",
+            params={"t": as_of},
+        ).to_arrow_table()
+    )
 
 
 def _arrays(connection: duckdb.DuckDBPyConnection, query: str, values: object = None) -> dict[str, Any]:

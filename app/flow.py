@@ -32,6 +32,8 @@ from scenefit.runtime.store import connect, raw_views, read, verify
 from scenefit.runtime.workspace import Workspace, fresh_folder, write_text
 from segmentation.homes import scene_affinity
 
+# people by whose weight a control group is drawn to the mean of all
+CONTROL_WEIGHT = 500
 SERVICES = ("segments_v1", "offers_v1", "default_v1")
 
 
@@ -144,11 +146,12 @@ def who_may_be_contacted(
     contacts = facts.read_contacts(
         connection, end - pd.Timedelta(days=settings.limits.contact_days), end, len(customers)
     )
+    objections = facts.read_objections(connection, end)
     # a table that was never given says nothing; one that was given and holds nobody says no
     stated = consents if "consents" in inputs.dataset.rows else None
     return reachable(
         list(customers), _channels(settings), end, stated, blocklists, contacts,
-        cap=settings.limits.contacts, hold_out=settings.limits.hold_out,
+        cap=settings.limits.contacts, hold_out=settings.limits.hold_out, objections=objections,
     )  # fmt: skip
 
 
@@ -162,14 +165,15 @@ def take_probabilities(
         raise NotEligible(f"offers: {champion.absent}. Without takes there is nothing to match by")
     which = next_offer_probabilities(shared.material, champion, np.arange(n), inputs.profile, inputs.edges[-1])
     if not isinstance(response, ResponseLearned):
-        # no campaign to learn from: the share of people who took anything in a window stands in for P(take)
-        rate = np.unique(shared.material.labels.who).size / max(1, n) / (len(inputs.edges) - 1)
-        return which * rate
-    kinds = np.asarray(response.kinds, dtype=object)
-    contacted_by = np.asarray(_channels(settings), dtype=object)[np.maximum(reach.channel, 0)]
-    kind = (contacted_by[:, None] == kinds[None, :]).astype(float)
-    usual = shared.offers["kind"].value_counts().sort_index().idxmax()
-    kind[~kind.any(axis=1)] = (kinds == usual).astype(float)
+        # no campaign to learn from: the share of people who take anything in a window stands in for P(take)
+        labels = shared.material.labels
+        takers = np.unique(np.stack([labels.window, labels.who]), axis=1).shape[1]
+        assumed: np.ndarray = which * takers / max(1, n) / (len(inputs.edges) - 1)
+        return assumed
+    # the campaign will be of the usual mix of kinds, on the channel each person is planned for
+    known = np.asarray(response.channels, dtype=object)
+    planned = np.asarray(_channels(settings), dtype=object)[np.maximum(reach.channel, 0)]
+    kind = np.hstack([np.tile(response.usual, (n, 1)), (planned[:, None] == known[None, :]).astype(float)])
     fit = product_fit(which, champion.head.counts_)
     if response.by_product:
         return response.model.matrix(inputs.profile, kind, fit)
@@ -191,11 +195,13 @@ def save(
     end = inputs.edges[-1]
     chosen = settings.model_dump(mode="json", exclude={"runtime"})
     identity = json.dumps([inputs.dataset.fingerprint, end.isoformat(), chosen, scenefit.__version__], sort_keys=True)
+    assumed = planning.assumptions(inputs.catalogue.products, settings.value)
     run_id = f"{end:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     manifest = {
         "run_id": run_id,
         "version": scenefit.__version__,
-        "dataset": outcome.dataset_facts(inputs.dataset),
+        "dataset": outcome.dataset_facts(inputs.dataset, assumed),
+        "assumed": assumed,
         "as_of": end.isoformat(),
         "services": {name: end.isoformat() for name in SERVICES},
         "settings": chosen,
@@ -238,22 +244,32 @@ def _segments(found: dict[Task, Any], inputs: Inputs) -> pd.DataFrame:
 def _active(inputs: Inputs) -> np.ndarray:
     """Whether each person is active in a scene of each product; products without scenes fit everybody."""
     customers, products = inputs.catalogue.customers, inputs.catalogue.products
-    who = pd.Index(customers).get_indexer(pd.Index(inputs.members["customer_id"]))
+    who = pd.Index(customers).get_indexer(pd.Index(inputs.active["customer_id"]))
     active = np.zeros((len(customers), len(products)), dtype=bool)
     for j, scenes in enumerate(products["scenes"]):
         if scenes is None or not len(scenes):
             active[:, j] = True
         else:
-            inside = inputs.members["scene_id"].isin(list(scenes)).to_numpy(bool) & (who >= 0)
+            inside = inputs.active["scene_id"].isin(list(scenes)).to_numpy(bool) & (who >= 0)
             active[who[inside], j] = True
     return active
 
 
 def _unoffered(inputs: Inputs) -> np.ndarray:
-    """Share of control groups that took each product by itself; 0 where no arm was randomised."""
+    """Share of people who take each product without being offered it, from randomised control groups.
+
+    Small groups are drawn to the mean of all by the weight of `CONTROL_WEIGHT` people, products that no group tested
+    stand at the mean: a product is not more incremental for never having been tested. 0 where nothing was randomised.
+    """
+    drawn = inputs.results[inputs.results["randomised"].astype(bool)]
     products = inputs.catalogue.products["product_id"]
-    sums = inputs.results.groupby("product_id", sort=True)[["takers_control", "control"]].sum()
-    return (sums["takers_control"] / sums["control"]).reindex(products).fillna(0.0).to_numpy(float)
+    if drawn.empty:
+        return np.zeros(len(products))
+    mean = drawn["takers_control"].sum() / drawn["control"].sum()
+    sums = drawn.groupby("product_id", sort=True)[["takers_control", "control"]].sum().reindex(products).fillna(0.0)
+    shrunk = (sums["takers_control"] + CONTROL_WEIGHT * mean) / (sums["control"] + CONTROL_WEIGHT)
+    shares: np.ndarray = shrunk.to_numpy(float)
+    return shares
 
 
 def _channels(settings: Settings) -> list[str]:

@@ -71,6 +71,7 @@ REACH = {
     "all": mark("everybody"),
     "consent": mark("with consent"),
     "consent (not stated in the data)": mark("consent not stated in the data"),
+    "no objection": mark("without objection"),
     "not blocked": mark("not blocked"),
     "contact cap": mark("within contact cap"),
     "outside hold-out": mark("outside hold-out"),

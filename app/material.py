@@ -16,7 +16,7 @@ from feature_repo.views_customer import CONTACT, FREQUENCY, HOLDING, MONEY, PROF
 from feature_repo.views_scene import CUSTOMER_SCENE
 from recsys.interactions import Takes
 from recsys.training import Labels, Material
-from scenefit.contracts.errors import ContractError, NotEligible
+from scenefit.contracts.errors import NotEligible, SettingsError
 from scenefit.contracts.schema import frame_of
 from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import read
@@ -25,8 +25,9 @@ from segmentation.columns import column_kind
 
 # more offers made than this teach the response model nothing further and cost memory
 OFFERS_LEARNED = 120_000
-# an account needs this long to show whether it goes 30 days late
-MATURITY_DAYS = 90
+# default: an amount due in the first three months goes 30 days late
+WATCHED_DAYS = 90
+LATE_DAYS = 30
 BLOCKS = {
     "recency, frequency": [f.name for f in RECENCY + FREQUENCY],
     "money": [f.name for f in MONEY],
@@ -51,6 +52,7 @@ class Inputs:
     profile: np.ndarray
     scenes: pd.DataFrame
     members: pd.DataFrame
+    active: pd.DataFrame
     results: pd.DataFrame
 
 
@@ -59,10 +61,10 @@ def windows(dataset: Dataset, end: pd.Timestamp, settings: Settings) -> tuple[pd
 
     Raises
     ------
-    ContractError : `end` lies after the data.
+    SettingsError : `end` lies after the data.
     """
     if end > dataset.until:
-        raise ContractError(
+        raise SettingsError(
             f"as_of {end.isoformat()} is after the end of the data {dataset.until.isoformat()}; choose an earlier one"
         )
     horizon = pd.Timedelta(days=settings.flow.horizon_days)
@@ -110,6 +112,7 @@ def read_inputs(
     scenes = pd.DataFrame({"scene_id": large[: settings.flow.max_scenes]})
     return Inputs(
         dataset, edges, catalogue, now, numeric(now), scenes.assign(name_en=scenes["scene_id"].map(names)), kept,
+        members[["customer_id", "scene_id"]],
         facts.read_arm_results(connection, end, settings.flow.horizon_days),
     )  # fmt: skip
 
@@ -120,7 +123,7 @@ def material(
     """What the tasks learn from, and the tasks."""
     end, customers = inputs.edges[-1], inputs.catalogue.customers
     behaviour = facts.read_behaviour(
-        connection, inputs.catalogue, inputs.dataset.behaviour, end, settings.recommend.items
+        connection, inputs.catalogue, inputs.dataset.behaviour, end, settings.recommend.items, inputs.edges[-2]
     )
     takes = facts.read_takes(connection, end)
     offers = _learned_from(facts.read_offers_made(connection, end, settings.flow.horizon_days), settings.seed)
@@ -137,7 +140,7 @@ def material(
         ),
         offers=offers,
         offers_profile=profile,
-        held_out=_held_out(inputs.dataset, offers, end - pd.Timedelta(days=settings.flow.horizon_days)),
+        held_out=_held_out(inputs.dataset, offers, end),
         borrowers=_borrowers(workspace, inputs),
         sweep={"k_range": range(sweep.k_min, sweep.k_max + 1), "n_seeds": sweep.seeds, "smallest": sweep.smallest,
                "sample": sweep.sample},
@@ -219,24 +222,31 @@ def _learned_from(offers: pd.DataFrame, seed: int) -> pd.DataFrame:
     return offers.iloc[kept].reset_index(drop=True)
 
 
-def _held_out(dataset: Dataset, offers: pd.DataFrame, latest: pd.Timestamp) -> tuple[str, ...]:
+def _held_out(dataset: Dataset, offers: pd.DataFrame, end: pd.Timestamp) -> tuple[str, ...]:
     """Campaigns that judge the response model: those the data set names, else the last quarter of the finished."""
     if dataset.held_out_campaigns:
         return dataset.held_out_campaigns
-    finished = offers[offers["starts_at"] <= latest].drop_duplicates("campaign_id")
+    campaigns = offers.groupby("campaign_id", as_index=False)[["starts_at", "closes_at"]].max()
+    finished = campaigns[campaigns["closes_at"] <= end]
     ordered = finished.sort_values(["starts_at", "campaign_id"])["campaign_id"]
     return tuple(ordered.iloc[-max(1, len(ordered) // 4) :])
 
 
 def _borrowers(workspace: Workspace, inputs: Inputs) -> Borrowers | None:
-    """Matured accounts with their features at opening; None where the data has no repayments."""
+    """Accounts with their features at opening, and whether an amount due in the first days went 30 days late.
+
+    Every account is watched equally long: an older one has had no more time to go late. None where no account has been
+    open for that long.
+    """
     from risk.default import ever_late, matured
 
     end = inputs.edges[-1]
     accounts, repayments = (frame_of(read(workspace, name)) for name in ("accounts", "repayments"))
     accounts = accounts[accounts["opened_at"] >= inputs.edges[0]]
-    late = ever_late(repayments, end) if len(repayments) else pd.Series(dtype=bool)
-    ready = matured(accounts, end, MATURITY_DAYS).sort_values(["opened_at", "account_id"], ignore_index=True)
+    watched = repayments.merge(accounts[["account_id", "opened_at"]], on="account_id", validate="m:1")
+    watched = watched[watched["due_at"] < watched["opened_at"] + pd.Timedelta(days=WATCHED_DAYS)]
+    late = ever_late(watched, end, LATE_DAYS) if len(watched) else pd.Series(dtype=bool)
+    ready = matured(accounts, end, WATCHED_DAYS + LATE_DAYS).sort_values(["opened_at", "account_id"], ignore_index=True)
     ready = ready[ready["account_id"].isin(late.index)].reset_index(drop=True)
     if ready.empty:
         return None

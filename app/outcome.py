@@ -37,7 +37,9 @@ from scenefit.runtime.workspace import Dataset
 
 PACKAGES = ("duckdb", "feast", "highspy", "implicit", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 NO_SCENE = "(none)"
-ARM_SIZES = (("customers", "control"), ("share", "share_control"))
+# arms more uneven than one in a thousand mixed draws would give: the assignment or the data is broken
+UNEVEN = 0.001
+ARM_SIZES = (("customers", "control"), ("p_treated", "p_control"))
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def write_models(folder: Path, result: Outcome) -> None:
     if isinstance(response, ResponseLearned):
         facts = {
             "intercept": response.model.intercept_,
-            "kinds": list(response.kinds),
+            "channels": list(response.channels),
+            "usual": response.usual.tolist(),
             "by_product": response.by_product,
         }
         models.save(folder / "response", {"coef": response.model.coef_}, facts)
@@ -184,17 +187,20 @@ def metrics(dataset: Dataset, results: pd.DataFrame, result: Outcome) -> dict[st
 
 
 def effects(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Extra takers of every randomised past arm against its control."""
+    """Takers of every past arm against its control; an effect only where mixed at random, else a plain difference."""
     rows = []
     for row in results.to_dict("records"):
         found = lift(row["takers"], row["customers"], row["takers_control"], row["control"])
-        counts, shares = (np.array([row[name] for name in pair]) for pair in ARM_SIZES)
+        counts, shares = (np.array([row[name] for name in pair], dtype=float) for pair in ARM_SIZES)
+        # where propensities differ between people, sizes alone tell nothing about the mixing
+        mixed = None if np.isnan(shares).any() else sample_ratio_p(counts, shares)
+        readable = bool(row["randomised"]) and (mixed is None or mixed >= UNEVEN)
         named = {name: row[name] for name in ("campaign_id", "name_en", "name_zh", "arm", "product_id")}
-        rows.append(named | {"randomised": True, "sample_ratio_p": sample_ratio_p(counts, shares)} | found._asdict())
+        rows.append(named | {"randomised": readable, "sample_ratio_p": mixed} | found._asdict())
     return rows
 
 
-def dataset_facts(dataset: Dataset) -> dict[str, Any]:
+def dataset_facts(dataset: Dataset, assumed: dict[str, list[str]]) -> dict[str, Any]:
     """What the manifest says of the data."""
     return {
         "name": dataset.name,
@@ -204,8 +210,8 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "until": dataset.until.isoformat(),
         "fingerprint": dataset.fingerprint,
         "rows": dataset.rows,
-        "assumptions_en": list(dataset.assumptions_en),
-        "assumptions_zh": list(dataset.assumptions_zh),
+        "assumptions_en": [*dataset.assumptions_en, *assumed["en"]],
+        "assumptions_zh": [*dataset.assumptions_zh, *assumed["zh"]],
     }
 
 

@@ -83,12 +83,33 @@ def product_terms(products: pd.DataFrame, amounts: np.ndarray, settings: ValueSe
         products[name].to_numpy(float, na_value=np.nan) for name in ("apr", "funding_cost", "margin", "incentive")
     )
     tenor = products[["tenor_min", "tenor_max"]].astype(float).mean(axis=1).fillna(12).round().clip(lower=1)
-    priced = np.isfinite(apr) & np.isfinite(funding)
+    priced = np.isfinite(apr)
+    funding = np.where(np.isfinite(funding), funding, settings.funding_cost)
     loan = discounted_margin(
         amounts, np.where(priced, apr, 0), np.where(priced, funding, 0), tenor.to_numpy(int), settings.discount_rate
     )
     assumed = np.where(priced, loan, settings.margin * amounts)
     return Terms(amounts, np.where(np.isfinite(margin), margin * amounts, assumed), np.nan_to_num(incentive))
+
+
+def assumptions(products: pd.DataFrame, settings: ValueSettings) -> dict[str, list[str]]:
+    """What the value rests on because the data does not state it, as sentences by language."""
+    apr, margin, funding = (products[name].isna() for name in ("apr", "margin", "funding_cost"))
+    said: dict[str, list[str]] = {"en": [], "zh": []}
+    unstated, unfunded = int((apr & margin).sum()), int((~apr & margin & funding).sum())
+    if unstated:
+        said["en"].append(
+            f"Margin is taken as {settings.margin:.0%} of the amount for {unstated} products (value.margin)."
+        )
+        said["zh"].append(f"{unstated} 个产品的毛利按金额的 {settings.margin:.0%} 假设（value.margin）。")
+    if unfunded:
+        said["en"].append(
+            f"Funding cost is taken as {settings.funding_cost:.1%} for {unfunded} products (value.funding_cost)."
+        )
+        said["zh"].append(f"{unfunded} 个产品的资金成本按 {settings.funding_cost:.1%} 假设（value.funding_cost）。")
+    said["en"].append(f"Of what a defaulter owes, {settings.lgd:.0%} is taken as lost (value.lgd).")
+    said["zh"].append(f"违约损失率按 {settings.lgd:.0%} 假设（value.lgd）。")
+    return said
 
 
 def plan_offers(
@@ -107,11 +128,21 @@ def plan_offers(
     value = expected_value(p_take, terms, np.nan_to_num(pd_now), contact_cost, lgd, p_unoffered)
     cost = contact_cost[:, None] + value.expected_incentive
     held_to = plan_limits(value, cost, decision.allowed, home, capacity, limits)
-    bits = pack(decision.allowed)
+    # a floor may cost reach elsewhere, but no offer is made that is expected to lose
+    worthwhile = decision.allowed & (value.value > 0)
+    if decision.allowed.any() and not worthwhile.any():
+        return Planned(nothing(len(p_take), held_to), value, cost, held_to, decision, 0.0)
+    bits = pack(worthwhile)
     plan = match_offers(value.value, bits, held_to, cells=home.cell)
     by_hand = greedy(value.value, bits, held_to, cost)
     chosen = by_hand >= 0
     return Planned(plan, value, cost, held_to, decision, float(value.value[chosen, by_hand[chosen]].sum()))
+
+
+def nothing(customers: int, limits: list[Limit]) -> Plan:
+    """The plan to offer nobody anything: the best there is when no offer is worth more than it costs."""
+    zeros = {limit.name: 0.0 for limit in limits}
+    return Plan(np.full(customers, -1), 0.0, 0.0, 0.0, zeros, dict(zeros))
 
 
 def plan_limits(

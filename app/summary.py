@@ -30,6 +30,7 @@ def run_summary(finished: Finished) -> str:
         f"  time       {finished.timings['total_seconds']:.1f} s ({finished.timings['backend']}), "
         f"{finished.timings['peak_rss_mb']:,.0f} MB",
     ]
+    lines += [f"  assumed    {sentence}" for sentence in manifest["assumed"]["en"]]
     return "\n".join(lines)
 
 
@@ -37,6 +38,8 @@ def _ranking(name: str, what: str, figures: dict[str, Any]) -> str:
     if "absent" in figures:
         return f"  {name:<10} {figures['absent']}"
     ndcg, hit = figures["ndcg@10"], figures["hit@10"]
+    if ndcg["model"] is None:
+        return f"  {name:<10} {what}: nobody to judge by"
     return (
         f"  {name:<10} {what}: NDCG@10 {ndcg['model']:.3f} (popularity {ndcg['popularity']:.3f}), "
         f"hit@10 {hit['model']:.3f} ({hit['popularity']:.3f})"

@@ -174,7 +174,7 @@ def plan_figures(plan: dict[str, Any], say: Speech) -> list[Figure]:
         (t("Expected value"), say.money(plan["value"]), t("Margin after expected loss, incentive and contact cost")),
         (t("Expected loss"), say.money(plan["expected_loss"]), t("Expected credit loss of those who take")),
         (t("Against greedy"), ("+" if better >= 0 else "") + say.money(better),
-         t("Value beyond the plan that takes the best value per cost first, under the same limits: {greedy}").format(
+         t("Value beyond the plan that takes the best value per cost first, under the upper limits: {greedy}").format(
              greedy=say.money(plan["greedy_value"]))),
         (t("Gap to bound"), say.percent(plan["gap"], 3),
          t("No plan under these limits can be worth more than {bound}").format(bound=say.money(plan["upper_bound"]))),

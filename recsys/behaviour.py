@@ -45,6 +45,8 @@ class NextItem:
             raise NotFitted("NextItem: nobody did anything in the learning window; give a longer history")
         terms = self._terms(Past(past.whole[users], past.recent[users]))
         wanted = taken[users].toarray().ravel() > 0
+        if wanted.all() or not wanted.any():
+            raise NotFitted("next item: everybody did everything, or nothing; there is nothing to tell apart")
         flat = terms.reshape(-1, terms.shape[2])
         self.scale_ = np.maximum(flat.std(axis=0), 1e-6)
         model = LogisticRegression(C=1.0, max_iter=200).fit(flat / self.scale_, wanted)

@@ -100,8 +100,8 @@ def upper_bound(values: np.ndarray, allowed: np.ndarray, limits: Sequence[Limit]
 def greedy(values: np.ndarray, eligible: np.ndarray, limits: Sequence[Limit], cost: np.ndarray) -> np.ndarray:
     """What a team does by hand: the best value per cost first, everybody's own best, while limits have room.
 
-    Whoever's best does not fit is tried with the next best, through all products. Keeps "<=" limits only; the
-    yardstick that a plan must beat.
+    Whoever's best does not fit is tried with the next best, through all products. Keeps "<=" limits only: it is
+    spared the reach floors that bind the plan.
     """
     allowed = unpack(eligible, values.shape[1])
     per_cost = np.where(allowed & (values > 0), values / np.maximum(cost, 1e-9), -np.inf)

@@ -12,7 +12,7 @@ from scenefit.contracts.errors import NotFitted
 
 
 class Offered(NamedTuple):
-    """Offers made: who (profile at that time), what kind of campaign, which product, how well it fits.
+    """Offers made: who (profile then), which kind of campaign on which channel, which product, how well it fits.
 
     Shapes (n, features), (n, kinds) one-hot, (n,) product index or −1 for no single product, (n,) log of
     P(product | takes one) over the product's share of all takes; 0 where no single product is offered.

@@ -72,10 +72,15 @@ class NextItemQuality(NamedTuple):
 
 
 class ResponseLearned(NamedTuple):
-    """The response model, whether product arms taught it product terms, and its quality on held-out campaigns."""
+    """The response model and its quality on held-out campaigns.
+
+    `usual` is the mix of campaign kinds that it learned from and `channels` those it knows, in the order of the
+    model's setting columns; `by_product` says whether arms with a single product taught it product terms.
+    """
 
     model: Response
-    kinds: tuple[str, ...]
+    usual: np.ndarray
+    channels: tuple[str, ...]
     by_product: bool
     quality: ProbabilityQuality
     campaigns: tuple[str, ...]
@@ -166,23 +171,24 @@ def learn_response(
 
     Parameters
     ----------
-    offers : offers made (campaign_id, kind, starts_at, ends_at, who, product, took_at), sorted by start
+    offers : offers made (campaign_id, kind, channel, starts_at, closes_at, who, product, took_at), sorted by start
     profile : (offers, features) as of each campaign's start
-    held_out : campaigns judged; learned from are those that ended before the first of these starts
+    held_out : campaigns judged; learned from are offers whose outcome was known before the first of these starts
 
     Raises
     ------
     NotFitted : no campaign ended before the held-out ones began.
     """
-    kinds = tuple(sorted(offers["kind"].unique()))
+    kinds, channels = (tuple(sorted(offers[name].unique())) for name in ("kind", "channel"))
     starts = offers["starts_at"]
     test = offers["campaign_id"].isin(held_out).to_numpy()
     cut = starts[test].min() if test.any() else material.edges[-1]
     fit, known = _affinity(material, offers, profile, cut)
     test &= known
-    train = ((offers["ends_at"] <= cut) & (starts < cut)).to_numpy() & known & ~test
+    train = ((offers["closes_at"] <= cut) & (starts < cut)).to_numpy() & known & ~test
     took = offers["took_at"].to_numpy(dtype=float, na_value=np.inf)
-    made = Offered(profile, _one_hot(offers["kind"], kinds), offers["product"].to_numpy(), fit)
+    setting = np.hstack([_one_hot(offers["kind"], kinds), _one_hot(offers["channel"], channels)])
+    made = Offered(profile, setting, offers["product"].to_numpy(), fit)
     if not train.any():
         raise NotFitted(
             f"response: no campaign with offers ended before {cut:%Y-%m-%d}, when the judged ones began; "
@@ -190,11 +196,12 @@ def learn_response(
         )
     earlier = Response(material.products).fit(_some(made, train), took[train] < microseconds(cut))
     quality = probability_quality(earlier.probabilities(_some(made, test)), np.isfinite(took[test]))
-    everything = known & (offers["ends_at"] <= material.edges[-1]).to_numpy()
+    everything = known & (offers["closes_at"] <= material.edges[-1]).to_numpy()
     model = Response(material.products).fit(_some(made, everything), np.isfinite(took[everything]))
     by_product = bool((made.product[everything] >= 0).any())
     judged = tuple(sorted(offers.loc[test, "campaign_id"].unique()))
-    return ResponseLearned(model, kinds, by_product, quality, judged)
+    usual = _one_hot(offers["kind"][everything], kinds).mean(axis=0)
+    return ResponseLearned(model, usual, channels, by_product, quality, judged)
 
 
 def product_fit(probabilities: np.ndarray, taken: np.ndarray) -> np.ndarray:

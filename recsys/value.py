@@ -45,8 +45,8 @@ def expected_value(
 
     Notes
     -----
-    value = (p - p0) * (margin - PD * LGD * EAD) - p * incentive - contact; EAD is the amount. Loss and incentive fall
-    due only on those who take.
+    value = max(p - p0, 0) * (margin - PD * LGD * EAD) - p * incentive - contact; EAD is the amount. Loss and incentive
+    fall due only on those who take.
 
     >>> one = Terms(np.array([1000.0]), np.array([100.0]), np.array([10.0]))
     >>> expected_value(np.array([[0.5]]), one, np.array([0.1]), np.array([1.0]), lgd=0.5).value.tolist()
@@ -55,7 +55,8 @@ def expected_value(
     base = np.zeros(p_take.shape[1]) if p_unoffered is None else p_unoffered
     loss_if_taken = pd_given_take[:, None] * lgd * terms.amount[None, :]
     incentive = p_take * terms.incentive
-    extra = p_take - base
+    # an offer keeps nobody from taking: below the own rate it adds nothing, and a bad risk no negative loss
+    extra = np.maximum(p_take - base, 0.0)
     value = extra * (terms.margin - loss_if_taken) - incentive - contact_cost[:, None]
     return Value(value, p_take * loss_if_taken, incentive)
 

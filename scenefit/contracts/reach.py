@@ -40,6 +40,7 @@ def reachable(
     *,
     cap: int = 3,
     hold_out: float = 0.05,
+    objections: pd.DataFrame | None = None,
     salt: str = "global hold-out",
 ) -> Reach:
     """Who may be contacted for marketing at `as_of`, step by step.
@@ -52,6 +53,7 @@ def reachable(
     contacts : (n,) contacts within the capping window
     cap : this many contacts or more stop
     hold_out : share of people who are never contacted, by salted hash, so that effects stay measurable
+    objections : customer_id, channel (empty: all), at; withdraws the channel until a later consent
     """
     index = pd.Index(customers)
     mask = np.ones(len(index), dtype=bool)
@@ -63,6 +65,11 @@ def reachable(
         channel = _permitted(index, channels, consents, as_of)
         mask &= channel >= 0
         steps.append(Step("consent", int(mask.sum())))
+    if objections is not None:
+        said = _granted(index, list(channels)) if consents is None else consents
+        channel = _permitted(index, channels, pd.concat([said, _withdrawals(objections, channels)]), as_of)
+        mask &= channel >= 0
+        steps.append(Step("no objection", int(mask.sum())))
     if blocklists is not None and len(blocklists):
         stands = (blocklists["listed_at"] <= as_of) & ~(blocklists["until"] <= as_of).fillna(False)
         mask &= ~index.isin(blocklists.loc[stands, "customer_id"])
@@ -89,6 +96,23 @@ def bucket(customers: Sequence[str], salt: str) -> np.ndarray:
     digests = (blake2b(c.encode(), digest_size=8, key=key).digest() for c in customers)
     numbers = (int.from_bytes(digest, "big") >> 11 for digest in digests)
     return np.fromiter(numbers, dtype=np.float64, count=len(customers)) / 2.0**53
+
+
+def _granted(index: pd.Index, channels: list[str]) -> pd.DataFrame:
+    """Everybody on every channel, since ever: what a data set without consents is taken to say."""
+    rows = pd.MultiIndex.from_product([index, channels], names=["customer_id", "channel"]).to_frame(index=False)
+    never = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us, UTC]")
+    begin = pd.Timestamp(0, tz="UTC").as_unit("us")
+    return rows.assign(purpose="marketing", granted=True, at=begin, expires=never)
+
+
+def _withdrawals(objections: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
+    """Objections as withdrawn consents; one without a channel withdraws all."""
+    everywhere = objections["channel"].isna()
+    parts = [objections[~everywhere], *(objections[everywhere].assign(channel=name) for name in channels)]
+    rows = pd.concat(parts)[["customer_id", "channel", "at"]]
+    never = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us, UTC]")
+    return rows.assign(purpose="marketing", granted=False, expires=never)
 
 
 def _permitted(index: pd.Index, channels: Sequence[str], consents: pd.DataFrame, as_of: pd.Timestamp) -> np.ndarray:

@@ -86,6 +86,9 @@ class ValueSettings(_Section):
 
     lgd: float = Field(0.6, ge=0, le=1, description="unsecured consumer credit; replace by your own workout data")
     discount_rate: float = Field(0.05, ge=0, le=1, description="per year, of future margin")
+    funding_cost: float = Field(
+        0.03, ge=0, le=1, description="per year; used only where a product states an APR but no funding cost; printed"
+    )
     margin: float = Field(
         0.25, ge=-1, le=10, description="used only where products state neither margin nor APR; printed"
     )

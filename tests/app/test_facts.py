@@ -213,10 +213,11 @@ def test_offers_made_and_the_first_moment_they_were_taken(connection, catalogue)
     made = facts.read_offers_made(connection, day(50), HORIZON)
     known = made.assign(who=catalogue.customers[made["who"]])
     first = known[known["campaign_id"] == "k1"]
-    assert first[["who", "product", "kind"]].values.tolist() == [[who, 1, "sms"] for who in "abcd"]
-    # c drew on the day the horizon ended, d another product: neither took this offer
-    assert first["took_at"].tolist()[:2] == [microseconds(day(15)), microseconds(day(29.5))]
-    assert first["took_at"].isna().tolist() == [False, False, True, True]
+    assert first[["who", "product", "channel"]].values.tolist() == [[who, 1, "sms"] for who in "abcd"]
+    # within ten days of day 10 only a drew it: b and c came later, d drew another product
+    assert first["took_at"].tolist()[0] == microseconds(day(15))
+    assert first["took_at"].isna().tolist() == [False, True, True, True]
+    assert set(first["closes_at"]) == {day(20)}
 
 
 def test_any_draw_of_a_booklet_counts_and_the_unknown_does_not_exist_yet(connection, catalogue):

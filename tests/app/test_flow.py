@@ -13,7 +13,7 @@ import pytest
 
 from app.flow import Finished, run
 from app.synthetic import write_world
-from scenefit.contracts.errors import ContractError, NotEligible
+from scenefit.contracts.errors import NotEligible, SettingsError
 from scenefit.contracts.schema import check_arrow
 from scenefit.contracts.tables import RUN
 from scenefit.runtime.parallel import stop_ray
@@ -129,7 +129,7 @@ def test_an_interrupted_run_leaves_the_previous_one(world, finished, monkeypatch
 
 
 def test_a_moment_after_the_data_is_refused(world):
-    with pytest.raises(ContractError, match=r"after the end of the data .* choose an earlier one"):
+    with pytest.raises(SettingsError, match=r"after the end of the data .* choose an earlier one"):
         run(world, small_settings(), as_of=pd.Timestamp("2030-01-01", tz="UTC"), backend="local", quiet=True)
 
 

@@ -171,7 +171,7 @@ class TestWords:
     def test_a_moment_after_the_data(self, command: Callable[..., Ended], workspace: Workspace) -> None:
         ended = command("run", "--workspace", workspace.root, "--as-of", "2027-01-01")
 
-        assert sentence_of(ended, ContractError).startswith(
+        assert sentence_of(ended, SettingsError).startswith(
             "as_of 2026-12-31T16:00:00+00:00 is after the end of the data"
         )
 

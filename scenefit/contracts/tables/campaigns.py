@@ -27,7 +27,15 @@ ARMS = Table(
         Column("campaign_id", "str"),
         Column("arm", "str", note="'control' receives nothing"),
         Column("product_id", "str", nullable=True, note="empty: no single product (control, or a booklet of coupons)"),
-        Column("share", "float", unit="1", nullable=True, low=0, high=1, note="planned share; empty: not randomised"),
+        Column(
+            "share",
+            "float",
+            unit="1",
+            nullable=True,
+            low=0,
+            high=1,
+            note="planned share; empty: none was planned, or it differs between people",
+        ),
     ),
 )
 
