@@ -149,17 +149,17 @@ def test_nobody_known_or_nothing_live_is_said_so(connection):
 
 
 def test_behaviour_is_what_was_known_by_then(connection, catalogue):
-    behaviour = facts.read_behaviour(connection, catalogue, "merchant", day(50), 10)
+    behaviour = facts.read_behaviour(connection, catalogue, "merchant", day(50), 10, day(50))
     assert behaviour.items.tolist() == ["m1", "m2"]
     assert behaviour.matrix(day(50)).toarray()[:3].tolist() == [[2, 1], [1, 0], [0, 0]]
-    later = facts.read_behaviour(connection, catalogue, "scene", day(80), 10)
+    later = facts.read_behaviour(connection, catalogue, "scene", day(80), 10, day(80))
     assert later.items.tolist() == ["home", "travel"]
     assert later.matrix(day(80)).toarray()[:3].tolist() == [[1, 2], [1, 1], [1, 0]]
 
 
 def test_only_the_most_frequent_items_are_kept(connection, catalogue):
-    assert facts.read_behaviour(connection, catalogue, "merchant", day(50), 1).items.tolist() == ["m1"]
-    nothing = facts.read_behaviour(connection, catalogue, "merchant", day(0), 5)
+    assert facts.read_behaviour(connection, catalogue, "merchant", day(50), 1, day(50)).items.tolist() == ["m1"]
+    nothing = facts.read_behaviour(connection, catalogue, "merchant", day(0), 5, day(0))
     assert nothing.matrix(day(0)).shape == (7, 0)
 
 
@@ -260,6 +260,17 @@ def test_arrays_do_not_depend_on_the_order_of_rows(tmp_path, connection, catalog
         raw_views(opened, other)
         again = facts.read_catalogue(opened, day(50))
         assert again.customers.tolist() == catalogue.customers.tolist()
-        for read in (facts.read_takes, lambda c, t: facts.read_behaviour(c, again, "merchant", t, 10)):
+        for read in (facts.read_takes, lambda c, t: facts.read_behaviour(c, again, "merchant", t, 10, t)):
             one, two = read(connection, day(50)), read(opened, day(50))
             assert all(np.array_equal(getattr(one, name), getattr(two, name)) for name in ("who", "at"))
+
+
+def test_the_judged_window_does_not_choose_the_items(connection, catalogue):
+    chosen = facts.read_behaviour(connection, catalogue, "merchant", day(80), 1, day(2))
+    assert chosen.items.tolist() == ["m1"]
+
+
+def test_without_propensities_an_arm_is_not_called_randomised(connection, catalogue):
+    result = facts.read_arm_results(connection, day(50), HORIZON).iloc[0]
+    # the assignments of this workspace carry no propensity, though its arms state shares
+    assert not result["randomised"]

@@ -14,11 +14,12 @@ import pytest
 from app.flow import Finished, run
 from app.synthetic import write_world
 from scenefit.contracts.errors import NotEligible, SettingsError
-from scenefit.contracts.schema import check_arrow
+from scenefit.contracts.reach import bucket
+from scenefit.contracts.schema import check_arrow, frame_of
 from scenefit.contracts.tables import RUN
 from scenefit.runtime.parallel import stop_ray
 from scenefit.runtime.settings import Settings, read_settings
-from scenefit.runtime.store import read_parquet
+from scenefit.runtime.store import read, read_parquet
 from scenefit.runtime.workspace import Workspace
 
 
@@ -75,6 +76,36 @@ def test_nobody_gets_an_offer_that_a_rule_forbids(world, finished):
     assert not (ages < limits[:, 0]).any()
     assert not (ages > limits[:, 1]).any()
     assert set(products.loc[scores["product_id"].unique(), "state"]) == {"live"}
+
+
+def test_nobody_is_planned_who_may_not_be_contacted_on_that_channel(world, finished):
+    """Consent, objections, contact cap and hold-out, computed again from the raw tables."""
+    plan = read_parquet(finished.folder / "plan.parquet").to_pandas()
+    as_of = pd.Timestamp(finished.manifest["as_of"])
+    tables = {name: frame_of(read(world, name)) for name in ("consents", "events", "accounts")}
+    consents = tables["consents"].query("purpose == 'marketing'")
+    newest = (
+        consents[consents["at"] <= as_of].sort_values("at").drop_duplicates(["customer_id", "channel"], keep="last")
+    )
+    valid = newest[newest["granted"].astype(bool) & ~(newest["expires"] <= as_of)]
+    permitted = set(zip(valid["customer_id"], valid["channel"], strict=True))
+    assert set(zip(plan["customer_id"], plan["channel"], strict=True)) <= permitted
+    events = tables["events"]
+    complained = events.loc[events["kind"] == "complaint", ["customer_id", "at"]].merge(valid, on="customer_id")
+    silenced = complained[complained["at_x"] >= complained["at_y"]]
+    assert not set(zip(silenced["customer_id"], silenced["channel"], strict=True)) & set(
+        zip(plan["customer_id"], plan["channel"], strict=True)
+    )
+    recent = events[(events["kind"] == "sent") & (events["at"] >= as_of - pd.Timedelta(days=30))]
+    assert recent["customer_id"].value_counts().reindex(plan["customer_id"]).fillna(0).max() < 3
+    assert (bucket(list(plan["customer_id"]), "global hold-out") >= 0.05).all()
+    opened = tables["accounts"].query("status == 'open'")
+    owned = set(zip(opened["customer_id"], opened["product_id"], strict=True))
+    assert not owned & set(zip(plan["customer_id"], plan["product_id"], strict=True))
+
+
+def test_no_offer_is_expected_to_lose(finished):
+    assert (read_parquet(finished.folder / "plan.parquet").to_pandas()["value"] > 0).all()
 
 
 def test_the_plan_keeps_its_limits_and_its_bound(finished):

@@ -187,3 +187,29 @@ class TestHoldOut:
     def test_an_empty_salt_is_refused(self) -> None:
         with pytest.raises(SettingsError, match="the salt is empty; name the layer"):
             bucket(["a"], "")
+
+
+def test_an_objection_withdraws_its_channel_until_a_later_consent() -> None:
+    as_of = pd.Timestamp("2026-06-01", tz="UTC")
+    objections = pd.DataFrame(
+        {
+            "customer_id": ["b", "c", "d"],
+            "channel": ["push", None, "push"],
+            "at": pd.to_datetime(["2026-05-01"] * 3, utc=True).as_unit("us"),
+        }
+    )
+    consents = pd.DataFrame(
+        {
+            "customer_id": [who for who in "abcd" for _ in range(2)],
+            "purpose": "marketing",
+            "channel": ["push", "sms"] * 4,
+            "granted": True,
+            "at": pd.to_datetime(["2026-01-01"] * 6 + ["2026-05-20", "2026-01-01"], utc=True).as_unit("us"),
+            "expires": pd.Series([pd.NaT] * 8, dtype="datetime64[us, UTC]"),
+        }
+    )
+    for stated in (consents, None):
+        found = reachable(list("abcd"), ["push", "sms"], as_of, stated, hold_out=0.0, objections=objections)
+        # a: free; b: not by push; c: not at all; d: consented again (where consents are stated)
+        assert found.channel.tolist() == [0, 1, -1, 0 if stated is not None else 1]
+        assert found.waterfall[2] == ("no objection", 3)

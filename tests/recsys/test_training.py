@@ -78,8 +78,9 @@ def offers_made(n=2_400, seed=3):
     took = rng.random(n) < 0.15 + 0.2 * (who % 3 == 0)
     took_at = np.where(took, starts.asi8[campaign] // (1000 if starts.unit == "ns" else 1) + 3 * 86_400_000_000, np.nan)
     return pd.DataFrame({
-        "campaign_id": [f"k{c}" for c in campaign], "kind": np.where(campaign % 2, "sms", "call"),
-        "starts_at": starts[campaign], "ends_at": starts[campaign] + 7 * DAY, "who": who,
+        "campaign_id": [f"k{c}" for c in campaign], "kind": np.where(campaign % 2, "A", "B"),
+        "channel": np.where(campaign % 2, "sms", "call"),
+        "starts_at": starts[campaign], "closes_at": starts[campaign] + 7 * DAY, "who": who,
         "product": rng.integers(0, PRODUCTS, n), "took_at": took_at,
     })  # fmt: skip
 
@@ -170,7 +171,8 @@ def test_response_is_judged_on_held_out_campaigns_only():
     learned = learn_response(material(), offers, profile_of(offers["who"].to_numpy(), 0), ["k5", "k6"])
     assert learned.campaigns == ("k5", "k6")
     assert learned.quality.rows == offers["campaign_id"].isin(["k5", "k6"]).sum()
-    assert learned.kinds == ("call", "sms")
+    assert learned.channels == ("call", "sms")
+    assert learned.usual.sum() == pytest.approx(1)
     assert learned.by_product
 
 

@@ -71,3 +71,12 @@ def test_loans_of_different_length_are_worth_what_they_are_alone():
     alone = [discounted_margin(*(v[[i]] for v in (amount, apr, funding, months)), 0.05)[0] for i in range(3)]
     np.testing.assert_allclose(together, alone)
     assert together[2] < 0, "money lent for nothing costs its funding"
+
+
+def test_a_bad_risk_unlikely_to_take_is_worth_no_more_than_nothing():
+    """p below the own rate and a loss above the margin must not multiply into a gain."""
+    one = Terms(np.array([10_000.0]), np.array([300.0]), np.array([0.0]))
+    found = expected_value(
+        np.array([[0.001]]), one, np.array([0.15]), np.array([0.05]), lgd=0.6, p_unoffered=np.array([0.03])
+    )
+    assert found.value.item() == pytest.approx(-0.05)
