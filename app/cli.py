@@ -102,8 +102,9 @@ def run(
     from scenefit.runtime.parallel import stop_ray
     from scenefit.runtime.settings import read_settings
 
-    # Feast takes seconds to import; the features are computed meanwhile
-    Thread(target=import_module, args=("feature_repo.registry",), daemon=True).start()
+    # Feast takes seconds to import; the features are computed meanwhile. Not a daemon: ended in the middle of a C++
+    # import it would abort the whole process after Ctrl-C
+    Thread(target=import_module, args=("feature_repo.registry",)).start()
     place = _workspace(workspace)
     settings = read_settings(workspace)
     # before anything is entered: a folder without data stays untouched
