@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 Backend = Literal["auto", "ray", "local"]
 Task = Callable[[Item, Any, np.random.Generator], Result]
 
-# Ray costs seconds to start and ~1 ms per task; below about this many rows x tasks local threads win
-# (`python -m benchmarks ray` prints both sides)
+# Ray costs seconds to start and ~1 ms per task. Not a measured crossover: the only size measured, 50,000 people x 24
+# tasks, was a tie on a loaded machine (`python -m benchmarks ray` prints both sides)
 RAY_FROM = 1_000_000
 PENDING_PER_CORE = 2
 RETRIES = 3
