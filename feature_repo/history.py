@@ -2,65 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from feature_repo.definition import EVENT_TIME, Feature, Service, View, digest
-from feature_repo.features import definition_digest, fix_moment, snapshot, stage
+from feature_repo.building import backfill, build, correct
+from feature_repo.definition import EVENT_TIME, Feature, Service, View
+from feature_repo.manifest import current, folder_of, newest, read_manifest, rows_sql
 from feature_repo.services import SERVICES
-from feature_repo.views import STORED, VIEWS
-from feature_repo.writer import Partition, drop, partition_of, partitions, write
+from feature_repo.views import VIEWS
+from feature_repo.writer import Partition, partitions
 from scenefit.contracts.errors import ContractError, SettingsError, StoreError
 from scenefit.contracts.schema import frame_of
-from scenefit.runtime.store import connect, raw_views
-from scenefit.runtime.workspace import Dataset, Workspace
+from scenefit.runtime.store import connect
+from scenefit.runtime.workspace import Workspace
 
-
-def build(
-    workspace: Workspace,
-    days: Sequence[pd.Timestamp],
-    *,
-    memory_limit: str = "2GB",
-    threads: int = 1,
-) -> dict[str, int]:
-    """Compute and write the snapshots of all views for the given instants; rows per view.
-
-    A snapshot that exists for the same raw data and definition is left alone; those of other data are removed.
-
-    Raises
-    ------
-    SettingsError : no instant, one without time zone, or one after the end of the data.
-    StoreError : no data, damaged files, full disk.
-    """
-    dataset = workspace.dataset()
-    instants = _instants(days, dataset)
-    wanted = {
-        view: [partition_of(_folder(workspace, view), i, _digest(view, dataset)) for i in instants] for view in STORED
-    }
-    for view in STORED:
-        drop([p for p in partitions(_folder(workspace, view)) if p.digest != _digest(view, dataset)])
-    missing = sorted({p.instant for files in wanted.values() for p in files if not p.file.is_file()})
-    if missing:
-        spill = workspace.features / ".spill"
-        connection = connect(memory_limit, threads, spill)
-        try:
-            raw_views(connection, workspace)
-            stage(connection, missing[0], missing[-1], dataset.timezone, max(view.ttl for view in STORED))
-            for instant in missing:
-                fix_moment(connection, instant, dataset.timezone)
-                for view, files in wanted.items():
-                    for partition in files:
-                        if partition.instant == instant and not partition.file.is_file():
-                            write(partition, snapshot(connection, view, instant), view)
-        finally:
-            connection.close()
-            shutil.rmtree(spill, ignore_errors=True)
-    return {view.name: sum(partition.rows for partition in files) for view, files in wanted.items()}
+__all__ = [
+    "as_of",
+    "backfill",
+    "build",
+    "correct",
+    "newest_snapshot",
+    "snapshot_sql",
+    "snapshots",
+    "training_frame",
+]
 
 
 def training_frame(
@@ -68,6 +37,7 @@ def training_frame(
     service: str,
     workspace: Workspace,
     *,
+    purpose: str | None = None,
     memory_limit: str = "2GB",
     threads: int = 1,
 ) -> pd.DataFrame:
@@ -80,17 +50,20 @@ def training_frame(
     Parameters
     ----------
     entities : join keys of the service and `event_timestamp`; moments without time zone are taken as UTC
+    purpose : what the model is for, where it is not what the service was declared for
 
     Raises
     ------
     ContractError : a column is missing, doubled or of the wrong type.
+    PurposeError : a feature does not permit the purpose.
     StoreError : the workspace has no snapshots of its present data.
     """
-    definition = _service(service)
+    definition = _service(service, purpose)
     spine = _spine(entities, definition)
     dataset = workspace.dataset()
     for view in definition.views:
-        _current(workspace, view, dataset)
+        if not getattr(view, "stream", False):
+            current(workspace, view, dataset)
     from feature_repo.store import historical_features
 
     joined = historical_features(workspace, spine, service, memory_limit=memory_limit, threads=threads)
@@ -98,7 +71,7 @@ def training_frame(
     return pd.concat([entities, features.set_axis(entities.index)], axis=1)
 
 
-def as_of(time: pd.Timestamp, service: str, workspace: Workspace) -> pd.DataFrame:
+def as_of(time: pd.Timestamp, service: str, workspace: Workspace, *, purpose: str | None = None) -> pd.DataFrame:
     """The service's features for everybody, from the newest snapshot at or before `time`; sorted by key.
 
     Read straight from the snapshot files; equal to `training_frame` over the same rows at `time`.
@@ -106,16 +79,15 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace) -> pd.DataFram
 
     Raises
     ------
+    PurposeError : a feature does not permit the purpose.
     StoreError : no snapshot at or before `time` within the TTL.
     """
-    definition = _service(service)
-    dataset = workspace.dataset()
+    definition = _service(service, purpose)
     base = definition.base
     keys = ", ".join(f'"{key}"' for key in base.keys)
-    newest = {view: _newest(workspace, view, dataset, time) for view in definition.views}
     columns = f'{keys}, base."{EVENT_TIME}"' + "".join(f', "{feature.name}"' for feature in definition.features)
     joins = "".join(
-        f" LEFT JOIN (SELECT {_columns(view)} FROM read_parquet({_quoted(newest[view])}))"
+        f" LEFT JOIN (SELECT {_columns(view)} FROM ({snapshot_sql(workspace, view, time)}))"
         f" USING ({', '.join(view.keys)})"
         for view in definition.views
         if view is not base
@@ -123,9 +95,14 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace) -> pd.DataFram
     connection = connect()
     try:
         data = connection.sql(
-            f"SELECT {columns} FROM (SELECT * FROM read_parquet({_quoted(newest[base])}) WHERE {base.present}) AS base"
-            f"{joins} ORDER BY {keys}"
+            f"SELECT {columns} FROM (SELECT * FROM ({snapshot_sql(workspace, base, time)}) WHERE {base.present}) "
+            f"AS base{joins} ORDER BY {keys}"
         ).to_arrow_table()
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{workspace.features}: snapshots for {service} cannot be read ({str(error).splitlines()[0]}); "
+            "remove the damaged file and build the features again"
+        ) from error
     finally:
         connection.close()
     return _frame(data, definition.features)
@@ -134,8 +111,10 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace) -> pd.DataFram
 def snapshots(workspace: Workspace, view: str) -> list[pd.Timestamp]:
     """Instants for which a view has snapshots of the present data, oldest first."""
     dataset = workspace.dataset()
-    declared = VIEWS[view]
-    return [p.instant for p in partitions(_folder(workspace, declared)) if p.digest == _digest(declared, dataset)]
+    declared = _view(view)
+    manifest = read_manifest(workspace, dataset)
+    files = partitions(folder_of(workspace, declared))
+    return [p.instant for p in files if not p.corrects and p.digest == manifest.digest(declared, p.created)]
 
 
 def newest_snapshot(workspace: Workspace, view: str, time: pd.Timestamp) -> Partition:
@@ -145,63 +124,37 @@ def newest_snapshot(workspace: Workspace, view: str, time: pd.Timestamp) -> Part
     ------
     StoreError : there is none within the TTL.
     """
-    return _newest(workspace, VIEWS[view], workspace.dataset(), time)
+    return newest(workspace, _view(view), workspace.dataset(), time)[0]
 
 
-def _service(name: str) -> Service:
+def snapshot_sql(workspace: Workspace, view: str | View, time: pd.Timestamp) -> str:
+    """A DuckDB query for a view as of `time`: keys, `event_timestamp`, `created` and features, in no order.
+
+    The newest snapshot at or before `time`; where corrections were known by then, the latest row of each key.
+
+    Raises
+    ------
+    StoreError : no snapshot at or before `time` within the TTL.
+    """
+    declared = _view(view) if isinstance(view, str) else view
+    files = [partition.file for partition in newest(workspace, declared, workspace.dataset(), time)]
+    return rows_sql(declared, files)
+
+
+def _view(name: str) -> View:
+    if name not in VIEWS:
+        raise SettingsError(f"feature view {name!r} is unknown; choose one of {sorted(VIEWS)}")
+    return VIEWS[name]
+
+
+def _service(name: str, purpose: str | None) -> Service:
     if name not in SERVICES:
         raise SettingsError(f"feature service {name!r} is unknown; choose one of {sorted(SERVICES)}")
+    if purpose is not None and purpose != SERVICES[name].purpose:
+        from feature_repo.purposes import require_service
+
+        require_service(name, purpose)
     return SERVICES[name]
-
-
-def _folder(workspace: Workspace, view: View) -> Path:
-    return workspace.features / view.source
-
-
-def _digest(view: View, dataset: Dataset) -> str:
-    stored = VIEWS[view.source]
-    return digest(dataset.fingerprint, dataset.timezone, definition_digest(stored))
-
-
-def _instants(days: Sequence[pd.Timestamp], dataset: Dataset) -> list[pd.Timestamp]:
-    given = [pd.Timestamp(day) for day in days]
-    if not given:
-        raise SettingsError("snapshots: no instant is given; name at least one")
-    for day in given:
-        if pd.isna(day) or day.tz is None:
-            raise SettingsError(f"snapshot {day}: has no time zone; give a moment such as 2026-01-01T00:00+00:00")
-        if day > dataset.until:
-            raise SettingsError(
-                f"snapshot {day.isoformat()}: lies after the end of the data {dataset.until.isoformat()}; "
-                "choose an earlier moment or bring newer data"
-            )
-    return sorted({day.tz_convert("UTC").as_unit("us") for day in given})
-
-
-def _current(workspace: Workspace, view: View, dataset: Dataset) -> list[Partition]:
-    found = partitions(_folder(workspace, view))
-    current = [partition for partition in found if partition.digest == _digest(view, dataset)]
-    if not current or len(current) < len(found):
-        reason = "they were made from other data or definitions" if found else "there are none"
-        raise StoreError(
-            f"{_folder(workspace, view)}: no usable snapshots of {view.name}: {reason}. "
-            "Make them with feature_repo.history.build (a run does so)"
-        )
-    return current
-
-
-def _newest(workspace: Workspace, view: View, dataset: Dataset, time: pd.Timestamp) -> Partition:
-    if time.tz is None:
-        raise SettingsError(f"as of {time}: has no time zone; give a moment such as 2026-01-01T00:00+00:00")
-    current = _current(workspace, view, dataset)
-    usable = [partition for partition in current if partition.instant <= time <= partition.instant + view.ttl]
-    if not usable:
-        known = ", ".join(partition.instant.isoformat() for partition in current)
-        raise StoreError(
-            f"{_folder(workspace, view)}: no snapshot of {view.name} within {view.ttl.days} days before "
-            f"{time.isoformat()}; there are {known}. Make one with feature_repo.history.build"
-        )
-    return usable[-1]
 
 
 def _spine(entities: pd.DataFrame, service: Service) -> pd.DataFrame:
@@ -242,7 +195,3 @@ def _frame(data: pa.Table, features: Sequence[Feature]) -> pd.DataFrame:
 
 def _columns(view: View) -> str:
     return ", ".join(f'"{name}"' for name in (*view.keys, *view.names))
-
-
-def _quoted(partition: Partition) -> str:
-    return "'" + str(partition.file).replace("'", "''") + "'"

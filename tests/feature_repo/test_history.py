@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from feature_repo import history
+from feature_repo import building, history
 from feature_repo.definition import EVENT_TIME
 from feature_repo.views_customer import TTL
 from scenefit.contracts.errors import ContractError, SettingsError, StoreError
@@ -149,14 +149,14 @@ def test_no_training_rows_give_a_frame_with_all_columns(firm: Firm) -> None:
 
 def test_an_interrupted_build_leaves_whole_files_only(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = firm()
-    real = history.snapshot
+    real = building.snapshot
 
     def interrupted(connection: object, view: object, moment: pd.Timestamp) -> object:
         if view.name == "customer_risk":
             raise KeyboardInterrupt
         return real(connection, view, moment)
 
-    monkeypatch.setattr(history, "snapshot", interrupted)
+    monkeypatch.setattr(building, "snapshot", interrupted)
     with pytest.raises(KeyboardInterrupt):
         history.build(workspace, [D])
     monkeypatch.undo()
