@@ -1,11 +1,10 @@
-"""The command line: `scenefit world | import | run | app | doctor | version`.
+"""The command line: `scenefit world | import | run | features | app | doctor | version`.
 
 Every command takes `--json` for machines. Heavy rooms are imported inside the commands: `scenefit --help` loads none.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from importlib import import_module
@@ -15,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from app import features_cli
+from app.console import AsJson, Folder, entered, moment, print_json, workspace_at
 from scenefit import __version__
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 imports = typer.Typer(help="Bring data into a workspace.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+app.add_typer(features_cli.app, name="features")
 
 
 class Where(StrEnum):
@@ -44,12 +46,6 @@ class Difficulty(StrEnum):
     hard = "hard"
 
 
-Folder = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="SCENEFIT_WORKSPACE", help="Folder of data, features and runs.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-
-
 @app.command()
 def world(
     workspace: Folder = Path("workspace"),
@@ -64,8 +60,8 @@ def world(
     from scenefit.runtime.settings import read_settings
 
     settings = read_settings(workspace)
-    place = _workspace(workspace)
-    with _audited(place, "world", {"customers": customers, "seed": seed, "difficulty": difficulty.value}):
+    place = workspace_at(workspace)
+    with entered(place, "world", {"customers": customers, "seed": seed, "difficulty": difficulty.value}):
         made = write_world(place, customers, seed, difficulty.value, backend.value, settings.runtime.cores)
     _data_summary(made, workspace, as_json)
 
@@ -81,8 +77,8 @@ def import_complete_journey(
     """84.51°'s Complete Journey: a year of purchases, coupons and campaigns of real households."""
     from app.importing import import_journey
 
-    place = _workspace(workspace)
-    with _audited(place, "import complete-journey", {"src": str(src) if src else "extra"}):
+    place = workspace_at(workspace)
+    with entered(place, "import complete-journey", {"src": str(src) if src else "extra"}):
         made = import_journey(place, src)
     _data_summary(made, workspace, as_json)
 
@@ -105,17 +101,17 @@ def run(
     # Feast takes seconds to import; the features are computed meanwhile. Not a daemon: ended in the middle of a C++
     # import it would abort the whole process after Ctrl-C
     Thread(target=import_module, args=("feature_repo.registry",)).start()
-    place = _workspace(workspace)
+    place = workspace_at(workspace)
     settings = read_settings(workspace)
     # before anything is entered: a folder without data stays untouched
-    moment = _moment(as_of, place.dataset().timezone)
-    with _audited(place, "run", {"as_of": as_of or "end of data"}):
+    until = moment(as_of, place.dataset().timezone, "--as-of")
+    with entered(place, "run", {"as_of": as_of or "end of data"}):
         try:
-            finished = run_flow(place, settings, moment, backend.value if backend else None, quiet=as_json)
+            finished = run_flow(place, settings, until, backend.value if backend else None, quiet=as_json)
         finally:
             stop_ray()
     if as_json:
-        _print_json({"run": str(finished.folder), "manifest": finished.manifest, "timings": finished.timings})
+        print_json({"run": str(finished.folder), "manifest": finished.manifest, "timings": finished.timings})
     else:
         typer.echo(run_summary(finished))
         typer.echo(f"\nOpen the app:  scenefit app --workspace {workspace}")
@@ -131,7 +127,7 @@ def open_app(
     from app.serve import serve
 
     if as_json:
-        _print_json({"url": f"http://127.0.0.1:{port}", "workspace": str(workspace)})
+        print_json({"url": f"http://127.0.0.1:{port}", "workspace": str(workspace)})
     serve(workspace, port)
 
 
@@ -140,9 +136,9 @@ def doctor(workspace: Folder = Path("workspace"), as_json: AsJson = False) -> No
     """Check the installation and the workspace."""
     from app.doctor import findings
 
-    found = findings(_workspace(workspace))
+    found = findings(workspace_at(workspace))
     if as_json:
-        _print_json({"ok": all(f.ok for f in found), "findings": [f._asdict() for f in found]})
+        print_json({"ok": all(f.ok for f in found), "findings": [f._asdict() for f in found]})
     else:
         for finding in found:
             typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
@@ -154,7 +150,7 @@ def doctor(workspace: Folder = Path("workspace"), as_json: AsJson = False) -> No
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
     if as_json:
-        _print_json({"version": __version__})
+        print_json({"version": __version__})
     else:
         typer.echo(__version__)
 
@@ -189,48 +185,14 @@ def main() -> None:
 
 def _fail(sentence: str, code: int) -> None:
     if "--json" in sys.argv:
-        _print_json({"error": sentence, "exit_code": code})
+        print_json({"error": sentence, "exit_code": code})
     typer.echo(f"scenefit: {sentence}", err=True)
     sys.exit(code)
 
 
-def _workspace(folder: Path) -> Any:
-    from scenefit.runtime.workspace import Workspace
-
-    return Workspace(folder)
-
-
-def _audited(workspace: Any, action: str, detail: dict[str, Any]) -> Any:
-    from app.audited import audited
-
-    return audited(workspace, action, detail)
-
-
-def _moment(text: str | None, timezone: str) -> Any:
-    from datetime import UTC, datetime
-    from zoneinfo import ZoneInfo
-
-    import pandas as pd
-
-    from scenefit.contracts.errors import SettingsError
-
-    if text is None:
-        return None
-    try:
-        # pandas alone would also take "now" and "5"
-        moment = datetime.fromisoformat(text)
-        # a plain date means the start of that business day
-        local = moment.replace(tzinfo=ZoneInfo(timezone)) if moment.tzinfo is None else moment
-        return pd.Timestamp(local.astimezone(UTC))
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(
-            f"--as-of {text!r} is no moment; write it like 2026-06-01 or 2026-06-01T08:00+08:00"
-        ) from error
-
-
 def _data_summary(dataset: Any, workspace: Path, as_json: bool) -> None:
     if as_json:
-        _print_json({"dataset": dataset.name, "synthetic": dataset.synthetic, "until": dataset.until.isoformat(),
+        print_json({"dataset": dataset.name, "synthetic": dataset.synthetic, "until": dataset.until.isoformat(),
                      "rows": dataset.rows, "fingerprint": dataset.fingerprint})  # fmt: skip
         return
     label = " (SYNTHETIC)" if dataset.synthetic else ""
@@ -240,10 +202,6 @@ def _data_summary(dataset: Any, workspace: Path, as_json: bool) -> None:
     for sentence in dataset.assumptions_en:
         typer.echo(f"  assumed: {sentence}")
     typer.echo(f"Next:  scenefit run --workspace {workspace}")
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.finished_run import FinishedRun, read_finished_run
 from app.i18n import Speech
+from feature_repo.quality_tables import Quality, load
 from scenefit.contracts.errors import StoreError
 from scenefit.runtime.workspace import Workspace
 
@@ -43,6 +44,17 @@ def current() -> Opened:
     return opened(Path(st.session_state["workspace"]), st.session_state["lang"])
 
 
+def feature_report(workspace: Workspace) -> Quality | None:
+    """The newest quality report of the features; None while there is none.
+
+    Raises
+    ------
+    StoreError : the report is damaged.
+    """
+    file = workspace.features / "quality.json"
+    return _quality(str(workspace.root), file.stat().st_mtime_ns) if file.is_file() else None
+
+
 def state_of(run: FinishedRun, workspace: Workspace) -> str:
     """exact, stale or failed."""
     try:
@@ -56,3 +68,8 @@ def state_of(run: FinishedRun, workspace: Workspace) -> str:
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _finished_run(root: str, folder: str, changed: int) -> FinishedRun:  # noqa: ARG001 (a new file is a new entry)
     return read_finished_run(Path(folder), Workspace(Path(root)))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _quality(root: str, changed: int) -> Quality:  # noqa: ARG001 (a new file is a new entry)
+    return load(Workspace(Path(root)))

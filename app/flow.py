@@ -18,9 +18,9 @@ import pandas as pd
 
 import scenefit
 from app import facts, outcome, planning
-from app.material import Inputs, material, read_inputs, snapshot_days, windows
+from app.material import Inputs, material, read_inputs, snapshot_days, snapshots_wanted, windows
 from app.tasks import Absent, DefaultLearned, Segmented, Shared, Task, work
-from feature_repo import history
+from feature_repo import history, quality, quality_tables
 from recsys.training import Learned, ResponseLearned, next_offer_probabilities, product_fit
 from scenefit.contracts.errors import NotEligible
 from scenefit.contracts.reach import Reach, reachable
@@ -72,7 +72,9 @@ def run(
         edges = windows(dataset, end, settings)
     with steps.step("features"):
         days = snapshot_days(workspace, edges, settings)
-        history.build(workspace, days, memory_limit=settings.runtime.memory_limit, threads=settings.runtime.cores)
+        wanted = snapshots_wanted(days, SERVICES)
+        history.build(workspace, wanted, memory_limit=settings.runtime.memory_limit, threads=settings.runtime.cores)
+        quality_tables.save(workspace, quality.quality(workspace, end, memory_limit=settings.runtime.memory_limit))
     with connect(settings.runtime.memory_limit) as connection:
         raw_views(connection, workspace)
         with steps.step("facts"):
@@ -193,7 +195,7 @@ def save(
     from app.report import write_report
 
     end = inputs.edges[-1]
-    chosen = settings.model_dump(mode="json", exclude={"runtime"})
+    chosen = settings.model_dump(mode="json", exclude={"runtime", "features"})
     identity = json.dumps([inputs.dataset.fingerprint, end.isoformat(), chosen, scenefit.__version__], sort_keys=True)
     assumed = planning.assumptions(inputs.catalogue.products, settings.value)
     run_id = f"{end:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

@@ -30,6 +30,7 @@ def main() -> None:
                 default=True,
             ),
             st.Page("views/offers.py", title=t("Offers"), icon=":material/redeem:", url_path="offers"),
+            st.Page("views/features.py", title=t("Models & features"), icon=":material/schema:", url_path="features"),
             st.Page("views/report.py", title=t("Run report"), icon=":material/lab_profile:", url_path="report"),
         ]
     )

@@ -12,6 +12,8 @@ import pandas as pd
 from app import facts
 from app.tasks import Borrowers, SceneMembers, Shared, Task
 from feature_repo import history
+from feature_repo.services import SERVICES
+from feature_repo.views import STORED
 from feature_repo.views_customer import CONTACT, FREQUENCY, HOLDING, MONEY, PROFILE, RECENCY, SCENE_MIX
 from feature_repo.views_scene import CUSTOMER_SCENE
 from recsys.interactions import Takes
@@ -84,6 +86,12 @@ def snapshot_days(workspace: Workspace, edges: tuple[pd.Timestamp, ...], setting
     step = pd.Timedelta(days=settings.flow.snapshot_days)
     count = int((edges[-1] - first) / step)
     return sorted({*edges, *(edges[-1] - step * back for back in range(count + 1))})
+
+
+def snapshots_wanted(days: list[pd.Timestamp], services: tuple[str, ...]) -> dict[str, list[pd.Timestamp]]:
+    """Stored views and the moments at which each is kept: what models read at all of them, the rest at the last."""
+    read_by_models = {view.source for service in services for view in SERVICES[service].views}
+    return {view.name: days if view.name in read_by_models else days[-1:] for view in STORED}
 
 
 def read_inputs(

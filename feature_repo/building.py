@@ -10,9 +10,8 @@ from datetime import timedelta
 import duckdb
 import pandas as pd
 
-from feature_repo import features
 from feature_repo.definition import View
-from feature_repo.features import fix_moment, snapshot, stage
+from feature_repo.features import fix_moment, known_digests, snapshot, stage
 from feature_repo.manifest import (
     Manifest,
     current,
@@ -150,11 +149,7 @@ def _manifest(
     manifest = read_manifest(workspace, dataset)
     lacking = manifest.lacks(moments)
     if lacking:
-        manifest = manifest.plus(
-            features.known_digests(connection, lacking)
-            if hasattr(features, "known_digests")
-            else dict.fromkeys(lacking, dataset.fingerprint)
-        )
+        manifest = manifest.plus(known_digests(connection, lacking))
     for view in STORED:
         drop(stale(workspace, view, manifest))
     if lacking:

@@ -15,7 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from feature_repo.definition import CREATED, EVENT_TIME, View, digest
+from feature_repo.knowledge import known_digests
 from scenefit.contracts.errors import ContractError, SettingsError
+from scenefit.contracts.schema import ARROW
+
+__all__ = ["WINDOW", "definition_digest", "fix_moment", "known_digests", "snapshot", "sql", "stage"]
 
 WINDOW = timedelta(days=365)
 
@@ -45,15 +49,29 @@ def stage(
     connection.execute(sql("staging"))
 
 
-def fix_moment(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, timezone: str) -> None:
-    """Let all following snapshots see what was known before `as_of` (exclusive), and nothing else."""
+def fix_moment(
+    connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, timezone: str, known_at: pd.Timestamp | None = None
+) -> None:
+    """Let all following snapshots see what happened before `as_of` (exclusive), and nothing else.
+
+    Parameters
+    ----------
+    known_at : events known before it count, however late they came in (exclusive); None stands for `as_of`
+    """
     _set(connection, "as_of_us", _microseconds(as_of))
+    _set(connection, "known_by_us", _microseconds(as_of if known_at is None else known_at))
     _set(connection, "year", as_of.tz_convert(_zone(timezone)).year)
     connection.execute(sql("known"))
 
 
-def snapshot(connection: duckdb.DuckDBPyConnection, view: View, as_of: pd.Timestamp) -> pa.Table:
-    """One view at the fixed moment: keys, `event_timestamp` and `created` (both the moment), features; sorted by key.
+def snapshot(
+    connection: duckdb.DuckDBPyConnection, view: View, as_of: pd.Timestamp, created: pd.Timestamp | None = None
+) -> pa.Table:
+    """One view at the fixed moment: keys, `event_timestamp` (the moment), `created`, features; sorted by key.
+
+    Parameters
+    ----------
+    created : when these values were known; None stands for `as_of`
 
     Raises
     ------
@@ -71,11 +89,8 @@ def snapshot(connection: duckdb.DuckDBPyConnection, view: View, as_of: pd.Timest
     features = "".join(f', "{f.name}"::{kinds[f.kind]} AS "{f.name}"' for f in view.features)
     keys = ", ".join(f'"{key}"' for key in view.keys)
     data = connection.sql(f"SELECT {keys}{features} FROM ({query}) ORDER BY {keys}").to_arrow_table()
-    instant = pa.array([as_of.to_pydatetime()], pa.timestamp("us", tz="UTC")).take(
-        pa.array([0] * data.num_rows, "int64")
-    )
-    for name in (EVENT_TIME, CREATED):
-        data = data.append_column(name, instant)
+    for name, moment in ((EVENT_TIME, as_of), (CREATED, as_of if created is None else created)):
+        data = data.append_column(name, pa.repeat(pa.scalar(moment.to_pydatetime(), ARROW["instant"]), data.num_rows))
     return data.select(view.arrow.names).cast(view.arrow)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from feature_repo.building import backfill, build, correct
 from feature_repo.definition import EVENT_TIME, Feature, Service, View
@@ -49,7 +51,8 @@ def training_frame(
 
     Parameters
     ----------
-    entities : join keys of the service and `event_timestamp`; moments without time zone are taken as UTC
+    entities : join keys of the service, `event_timestamp` (moments without time zone are taken as UTC) and, for
+        features computed on demand, the values they are asked with
     purpose : what the model is for, where it is not what the service was declared for
 
     Raises
@@ -62,12 +65,13 @@ def training_frame(
     spine = _spine(entities, definition)
     dataset = workspace.dataset()
     for view in definition.views:
-        if not getattr(view, "stream", False):
+        if not view.stream:
             current(workspace, view, dataset)
     from feature_repo.store import historical_features
 
     joined = historical_features(workspace, spine, service, memory_limit=memory_limit, threads=threads)
-    features = _frame(joined.select([feature.name for feature in definition.features]), definition.features)
+    asked = [*definition.features, *(output for part in definition.on_demand for output in part.features)]
+    features = _frame(joined.select([feature.name for feature in asked]), asked)
     return pd.concat([entities, features.set_axis(entities.index)], axis=1)
 
 
@@ -75,7 +79,7 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace, *, purpose: st
     """The service's features for everybody, from the newest snapshot at or before `time`; sorted by key.
 
     Read straight from the snapshot files; equal to `training_frame` over the same rows at `time`.
-    `event_timestamp` is the instant of the snapshot.
+    `event_timestamp` is the instant of the snapshot. Features computed on demand are left out: nobody asks here.
 
     Raises
     ------
@@ -83,28 +87,17 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace, *, purpose: st
     StoreError : no snapshot at or before `time` within the TTL.
     """
     definition = _service(service, purpose)
-    base = definition.base
-    keys = ", ".join(f'"{key}"' for key in base.keys)
-    columns = f'{keys}, base."{EVENT_TIME}"' + "".join(f', "{feature.name}"' for feature in definition.features)
-    joins = "".join(
-        f" LEFT JOIN (SELECT {_columns(view)} FROM ({snapshot_sql(workspace, view, time)}))"
-        f" USING ({', '.join(view.keys)})"
-        for view in definition.views
-        if view is not base
-    )
-    connection = connect()
+    dataset = workspace.dataset()
+    parts = {view: [p.file for p in newest(workspace, view, dataset, time)] for view in definition.views}
     try:
-        data = connection.sql(
-            f"SELECT {columns} FROM (SELECT * FROM ({snapshot_sql(workspace, base, time)}) WHERE {base.present}) "
-            f"AS base{joins} ORDER BY {keys}"
-        ).to_arrow_table()
-    except duckdb.Error as error:
+        data = _side_by_side(definition, parts)
+        if data is None:
+            data = _joined(definition, parts)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{workspace.features}: snapshots for {service} cannot be read ({str(error).splitlines()[0]}); "
             "remove the damaged file and build the features again"
         ) from error
-    finally:
-        connection.close()
     return _frame(data, definition.features)
 
 
@@ -141,6 +134,44 @@ def snapshot_sql(workspace: Workspace, view: str | View, time: pd.Timestamp) -> 
     return rows_sql(declared, files)
 
 
+def _side_by_side(service: Service, parts: dict[View, list[Path]]) -> pa.Table | None:
+    """Snapshot files put beside each other as they are; None where rows have to be matched or picked first.
+
+    Files are sorted by key; where their keys agree there is nothing to join.
+    """
+    base = service.base
+    if base.present != "true" or any(view.keys != base.keys or len(files) > 1 for view, files in parts.items()):
+        return None
+    tables = {
+        view: pq.ParquetFile(files[0]).read([*base.keys, *([EVENT_TIME] if view is base else []), *view.names])
+        for view, files in parts.items()
+    }
+    data = tables[base].select([*base.keys, EVENT_TIME])
+    if any(not table.select(base.keys).equals(data.select(base.keys)) for table in tables.values()):
+        return None
+    for view, table in tables.items():
+        for name in view.names:
+            data = data.append_column(name, table[name])
+    return data
+
+
+def _joined(service: Service, parts: dict[View, list[Path]]) -> pa.Table:
+    """Rows of the finest view, with those of the others found by key; corrected rows in place of the first ones."""
+    base = service.base
+    keys = ", ".join(f'"{key}"' for key in base.keys)
+    columns = f'{keys}, base."{EVENT_TIME}"' + "".join(f', "{feature.name}"' for feature in service.features)
+    joins = "".join(
+        f" LEFT JOIN (SELECT {_columns(view)} FROM ({rows_sql(view, files)})) USING ({', '.join(view.keys)})"
+        for view, files in parts.items()
+        if view is not base
+    )
+    with connect() as connection:
+        return connection.sql(
+            f"SELECT {columns} FROM (SELECT * FROM ({rows_sql(base, parts[base])}) WHERE {base.present}) AS base{joins}"
+            f" ORDER BY {keys}"
+        ).to_arrow_table()
+
+
 def _view(name: str) -> View:
     if name not in VIEWS:
         raise SettingsError(f"feature view {name!r} is unknown; choose one of {sorted(VIEWS)}")
@@ -158,7 +189,7 @@ def _service(name: str, purpose: str | None) -> Service:
 
 
 def _spine(entities: pd.DataFrame, service: Service) -> pd.DataFrame:
-    needed = [*service.keys, EVENT_TIME]
+    needed = [*service.keys, EVENT_TIME, *service.request]
     for name in needed:
         count = list(entities.columns).count(name)
         if count != 1:
@@ -166,7 +197,8 @@ def _spine(entities: pd.DataFrame, service: Service) -> pd.DataFrame:
                 f"training rows for {service.name}: column {name!r} occurs {count} times in {list(entities.columns)}; "
                 f"the service needs {needed} once each"
             )
-    doubled = [feature.name for feature in service.features if feature.name in entities.columns]
+    computed = [name for part in service.on_demand for name in part.names]
+    doubled = [n for n in [*(f.name for f in service.features), *computed] if n in entities.columns]
     if doubled:
         raise ContractError(
             f"training rows for {service.name}: {doubled} are features of the service; rename or drop them"

@@ -9,42 +9,54 @@ Feast finds the class by this name, and its settings by the name plus `Config`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
-import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.errors import SavedDatasetLocationAlreadyExists
-from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL, FeatureView
 from feast.infra.offline_stores.file_source import FileSource, SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
-from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
-from pydantic import StrictStr, field_validator
+from feast.utils import compute_non_entity_date_range
+from pydantic import PositiveInt, StrictStr, field_validator
 
-from feature_repo.timeline import UNBOUNDED, Span, named, parquet_files, quoted, timeline
+from feature_repo import spine
+from feature_repo.footers import aware
+from feature_repo.retrieval import Division, Limits, Lookup, connection, newest_rows, retrieve, rows_between
+from feature_repo.timeline import Source, Span, history, parquet_files, scan
 from scenefit.contracts.errors import ContractError, StoreError
-from scenefit.runtime.store import connect
-from scenefit.runtime.workspace import disk_errors
+from scenefit.runtime.workspace import disk_errors, fresh_folder
 
-ROW = "__row"
+EVENT_TIME = "event_timestamp"
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):
-    """Settings of the store: `root` is the folder against which relative source paths are read."""
+    """Settings of the store.
+
+    `root` is the folder against which relative source paths are read, and the only one a query may read. A retrieval
+    is divided into `partitions` by join key, worked on by `cores` tasks at once on threads or on Ray; then every
+    task has one thread and a `memory_limit` of its own. Ray workers on other machines must see the same files.
+    """
 
     type: StrictStr = "feature_repo.offline.AsofOfflineStore"
     root: StrictStr | None = None
-    threads: int = 1
+    threads: PositiveInt = 1
     memory_limit: StrictStr = "2GB"
+    partitions: PositiveInt = 1
+    backend: Literal["local", "ray", "auto"] = "local"
+    cores: PositiveInt = 2
+    ray_address: StrictStr | None = None
 
     @field_validator("root")
     @classmethod
@@ -92,18 +104,30 @@ class AsofRetrievalJob(RetrievalJob):
         return self._metadata
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Save the result as one Parquet file, whole or not at all."""
+        """Save the result as a Parquet file, or a folder with one where the path does not end so; whole or not at all.
+
+        Raises
+        ------
+        StoreError : the storage is of another kind, or cannot be written.
+        """
         if not isinstance(storage, SavedDatasetFileStorage):
             raise StoreError(f"saved dataset: storage {type(storage).__name__} is unknown; use SavedDatasetFileStorage")
         uri = storage.file_options.uri
         target = self._root / uri
         if target.exists() and not allow_overwrite:
             raise SavedDatasetLocationAlreadyExists(location=uri)
-        temporary = target.with_name(f".{target.name}.part")
+        if target.exists() and target.is_dir() == (target.suffix == ".parquet"):
+            raise StoreError(f"{target}: a folder cannot replace a file, nor a file a folder; choose another path")
+        result = self.to_arrow(timeout=timeout)
+        if target.suffix != ".parquet":
+            with fresh_folder(target) as folder:
+                pq.write_table(result, folder / "part-0.parquet", compression="zstd")
+            return
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         with disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                pq.write_table(self.to_arrow(timeout=timeout), temporary, compression="zstd")
+                pq.write_table(result, temporary, compression="zstd")
                 temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -124,24 +148,41 @@ class AsofOfflineStore(OfflineStore):
         project: str,
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool = False,
-        start_date: datetime | None = None,  # noqa: ARG004
-        end_date: datetime | None = None,  # noqa: ARG004
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """The rows of `entity_df` with each view's newest features at or before their event time."""
-        if not isinstance(entity_df, pd.DataFrame):
-            raise ContractError(
-                "historical features: entity_df must be a pandas frame with join keys and event_timestamp; "
-                f"got {type(entity_df).__name__}. Run the query first and pass its frame"
-            )
-        time = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
-        moments = _utc(entity_df[time])
-        span = Span(*(None if pd.isna(edge) else edge.to_pydatetime() for edge in (moments.min(), moments.max())))
-        spine = pa.Table.from_pandas(entity_df.assign(**{time: moments}), preserve_index=False)
-        wanted = [(view, _wanted(view, feature_refs, full_feature_names)) for view in feature_views]
+        """The rows of `entity_df` with each view's newest features at or before their event time.
+
+        Parameters
+        ----------
+        entity_df : a frame, or a SELECT of DuckDB over files below `root`, with join keys and event_timestamp. None
+            stands for every key and event time in the files from `start_date` to `end_date`, both inclusive, sorted
+            by event time and key: rows come from the views with all join keys, features of every view are those at
+            the row's event time. `end_date` defaults to now, `start_date` to the longest TTL, or 30 days, before it
+        """
+        lookups = [_lookup(config, view, _wanted(view, feature_refs, full_feature_names)) for view in feature_views]
+        limits, known_only = _limits(config), filter_by_created_timestamp
+        if entity_df is None:
+            span = Span(*compute_non_entity_date_range(feature_views, start_date, end_date))
+            keys = list(dict.fromkeys(name for lookup in lookups for _, name in lookup.keys))
+            if span.first and span.last and span.first > span.last:
+                raise ContractError(f"historical features: start_date {span.first} is after end_date {span.last}")
+
+            def result() -> pa.Table:
+                rows = rows_between(lookups, span, EVENT_TIME, limits)
+                return retrieve(rows, EVENT_TIME, lookups, known_only=known_only, limits=limits, division=division)
+        else:
+            asked = spine.from_query(entity_df, limits) if isinstance(entity_df, str) else _from_frame(entity_df)
+            span, keys = asked.span, [name for name in asked.rows.column_names if name != asked.time]
+
+            def result() -> pa.Table:
+                return retrieve(*asked, lookups, known_only=known_only, limits=limits, division=division)
+
+        division = _division(config)
         return AsofRetrievalJob(
-            lambda: _joined(config, spine, time, span, wanted, filter_by_created_timestamp),
-            _root(config),
-            RetrievalMetadata(feature_refs, [c for c in entity_df.columns if c != time], span.first, span.last),
+            result,
+            limits.folder,
+            RetrievalMetadata(feature_refs, keys, span.first, span.last),
             OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             full_feature_names,
         )
@@ -157,13 +198,18 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """The newest row of each entity with start_date <= event time <= end_date."""
-        columns = _pulled(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column)
-        span = Span(_aware(start_date), _aware(end_date))
-        newest = ", ".join(f"{named(c)} DESC" for c in (timestamp_field, created_timestamp_column) if c)
-        keys = ", ".join(map(named, join_key_columns))
-        latest = f"QUALIFY row_number() OVER ({f'PARTITION BY {keys} ' if keys else ''}ORDER BY {newest}) = 1"
-        return _pull(config, data_source, columns, join_key_columns, timestamp_field, span, latest)
+        """The newest row of each entity with start_date <= event time <= end_date, sorted by entity."""
+        source = _source(config, data_source, timestamp_field, created_timestamp_column)
+        span = Span(aware(start_date), aware(end_date))
+        limits = _limits(config)
+
+        def rows() -> pa.Table:
+            with connection(limits) as opened:
+                scanned = scan(opened, source, span, join_key_columns, feature_name_columns)
+                columns = _pulled(scanned.columns, source, join_key_columns, feature_name_columns)
+                return _with_dummy(newest_rows(opened, source, scanned, join_key_columns, columns), join_key_columns)
+
+        return AsofRetrievalJob(rows, limits.folder)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -176,10 +222,22 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """Every row with start_date <= event time <= end_date; an open end is unbounded."""
-        columns = _pulled(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column)
-        span = Span(_aware(start_date), _aware(end_date))
-        return _pull(config, data_source, columns, join_key_columns, timestamp_field, span, "")
+        """Every row with start_date <= event time <= end_date, as the files have them; an open end is unbounded."""
+        source = _source(config, data_source, timestamp_field, created_timestamp_column)
+        span = Span(start_date and aware(start_date), end_date and aware(end_date))
+        limits = _limits(config)
+
+        def rows() -> pa.Table:
+            with connection(limits) as opened:
+                opened.execute("SET preserve_insertion_order = true")
+                scanned = scan(opened, source, span, join_key_columns, feature_name_columns)
+                columns = _pulled(scanned.columns, source, join_key_columns, feature_name_columns)
+                found = opened.sql(
+                    f"SELECT {', '.join(map(history, columns))} FROM {scanned.sql} AS history WHERE {scanned.where}"
+                ).to_arrow_table()
+                return _with_dummy(found, join_key_columns)
+
+        return AsofRetrievalJob(rows, limits.folder)
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:  # noqa: ARG002
         """Refuse sources of another kind; files may come later, after the first build."""
@@ -189,80 +247,35 @@ class AsofOfflineStore(OfflineStore):
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
         """Column names and Arrow types of the newest file."""
-        schema = pq.read_schema(parquet_files(_path(config, data_source))[-1])
+        schema = pq.read_schema(parquet_files(_root(config) / _file_source(data_source).path)[-1])
         return [(field.name, str(field.type)) for field in schema]
 
 
-def _joined(
-    config: RepoConfig,
-    spine: pa.Table,
-    time: str,
-    span: Span,
-    wanted: list[tuple[FeatureView, dict[str, str]]],
-    known_only: bool,
-) -> pa.Table:
-    """The spine, and beside it the features of each view."""
-    connection = _connection(config)
-    try:
-        connection.register("spine", spine.append_column(ROW, pa.array(np.arange(spine.num_rows))))
-        result = spine
-        for view, names in wanted:
-            features = _asof(connection, config, view, names, spine.column_names, time, span, known_only)
-            for name in names.values():
-                if name in result.column_names:
-                    raise ContractError(
-                        f"historical features: column {name!r} exists already; rename it in entity_df or ask for "
-                        "full_feature_names"
-                    )
-                result = result.append_column(name, features[name])
-        return result
-    finally:
-        connection.close()
+def _from_frame(entity_df: object) -> spine.Spine:
+    if not isinstance(entity_df, pd.DataFrame):
+        raise ContractError(
+            "historical features: entity_df must be a pandas frame with join keys and event_timestamp, or a SELECT "
+            f"that yields them; got {type(entity_df).__name__}"
+        )
+    return spine.from_frame(entity_df)
 
 
-def _asof(
-    connection: duckdb.DuckDBPyConnection,
-    config: RepoConfig,
-    view: FeatureView,
-    wanted: dict[str, str],
-    given: list[str],
-    time: str,
-    span: Span,
-    known_only: bool,
-) -> pa.Table:
-    """Features of one view, in the order of the spine."""
+def _lookup(config: RepoConfig, view: FeatureView, wanted: dict[str, str]) -> Lookup:
+    """What is wanted of one view, in names of its files."""
     source = _file_source(view.batch_source)
     column_of = {feature: column for column, feature in (source.field_mapping or {}).items()}
     renamed = view.projection.join_key_map
-    joined = [(column_of.get(c.name, c.name), renamed.get(c.name, c.name))
-              for c in view.entity_columns if c.name != DUMMY_ENTITY_ID]  # fmt: skip
-    for _, key in joined:
-        if key not in given:
-            raise ContractError(f"historical features of {view.name}: column {key!r} is missing; entity_df has {given}")
-    keys = [key for key, _ in joined]
-    ttl = view.ttl if view.ttl else timedelta(0)
-    history = timeline(
-        connection,
-        _path(config, source),
-        keys,
-        [column_of.get(feature, feature) for feature in wanted],
-        source.timestamp_field,
-        source.created_timestamp_column or None,
-        Span(span.first - ttl if ttl and span.first else None, span.last),
-        known_only=known_only,
-        unique=source.tags.get("unique_rows") == "true",
-        by_day=source.tags.get("partitioned_by") == "dt",
+    return Lookup(
+        view.name,
+        _source(config, source, source.timestamp_field, source.created_timestamp_column or None),
+        tuple(
+            (column_of.get(column.name, column.name), renamed.get(column.name, column.name))
+            for column in view.entity_columns
+            if column.name != DUMMY_ENTITY_ID
+        ),
+        tuple((column_of.get(feature, feature), name) for feature, name in wanted.items()),
+        view.ttl if view.ttl else None,
     )
-    fresh = f"epoch_us(spine.{named(time)}) - epoch_us(f.__at) <= {ttl // timedelta(microseconds=1)}" if ttl else "true"
-    values = ", ".join(
-        f"CASE WHEN {fresh} THEN f.{named(column_of.get(feature, feature))} END AS {named(name)}"
-        for feature, name in wanted.items()
-    )
-    on = " AND ".join(f"spine.{named(key)} = f.{named(column)}" for column, key in joined)
-    return connection.sql(
-        f"SELECT {values} FROM spine ASOF LEFT JOIN ({history}) AS f "
-        f"ON {f'{on} AND ' if on else ''}spine.{named(time)} >= f.__known ORDER BY spine.{ROW}"
-    ).to_arrow_table()
 
 
 def _wanted(view: FeatureView, feature_refs: list[str], full_feature_names: bool) -> dict[str, str]:
@@ -273,48 +286,39 @@ def _wanted(view: FeatureView, feature_refs: list[str], full_feature_names: bool
     return {feature: f"{shown}__{feature}" if full_feature_names else feature for feature in features}
 
 
-def _pull(
-    config: RepoConfig,
-    data_source: DataSource,
-    columns: list[str],
-    keys: list[str],
-    timestamp_field: str,
-    span: Span,
-    condition: str,
-) -> RetrievalJob:
+def _pulled(columns: Iterable[str], source: Source, keys: list[str], features: list[str]) -> list[str]:
+    # Feast asks for no features where it means all
+    wanted = [*keys, *(features or columns), source.event_time, *([source.created] if source.created else [])]
+    return list(dict.fromkeys(wanted))
+
+
+def _with_dummy(rows: pa.Table, keys: list[str]) -> pa.Table:
+    """Views without entity have one in Feast's online store, of a fixed name."""
+    return rows if keys else rows.append_column(DUMMY_ENTITY_ID, pa.array([DUMMY_ENTITY_VAL] * rows.num_rows))
+
+
+def _source(config: RepoConfig, data_source: DataSource, event_time: str, created: str | None) -> Source:
     source = _file_source(data_source)
-
-    def rows() -> pa.Table:
-        files = parquet_files(_path(config, source), span if source.tags.get("partitioned_by") == "dt" else UNBOUNDED)
-        order = ", ".join(map(named, [*keys, timestamp_field]))
-        connection = _connection(config)
-        try:
-            return connection.sql(
-                f"SELECT {', '.join(map(named, columns))} FROM read_parquet({quoted(files)}) "
-                f"WHERE {span.condition(timestamp_field)} {condition} ORDER BY {order}"
-            ).to_arrow_table()
-        finally:
-            connection.close()
-
-    return AsofRetrievalJob(rows, _root(config))
-
-
-def _pulled(keys: list[str], features: list[str], timestamp_field: str, created: str | None) -> list[str]:
-    return list(dict.fromkeys([*keys, *features, timestamp_field, *([created] if created else [])]))
-
-
-def _connection(config: RepoConfig) -> duckdb.DuckDBPyConnection:
-    connection = connect(config.offline_store.memory_limit, config.offline_store.threads)
-    connection.execute("SET preserve_insertion_order = false")
-    return connection
+    return Source(
+        _root(config) / source.path,
+        event_time,
+        created or None,
+        unique=source.tags.get("unique_rows") == "true",
+        by_day=source.tags.get("partitioned_by") == "dt",
+    )
 
 
 def _root(config: RepoConfig) -> Path:
     return Path(config.offline_store.root or config.repo_path or ".")
 
 
-def _path(config: RepoConfig, source: DataSource) -> Path:
-    return _root(config) / _file_source(source).path
+def _limits(config: RepoConfig) -> Limits:
+    return Limits(_root(config), config.offline_store.threads, config.offline_store.memory_limit)
+
+
+def _division(config: RepoConfig) -> Division:
+    set_to = config.offline_store
+    return Division(set_to.partitions, set_to.backend, set_to.cores, set_to.ray_address)
 
 
 def _file_source(source: DataSource | None) -> FileSource:
@@ -323,14 +327,8 @@ def _file_source(source: DataSource | None) -> FileSource:
         raise StoreError(
             f"feature source {shown}: this store reads local Parquet files (FileSource); copy the data there"
         )
+    if not isinstance(source.file_format, ParquetFormat | None):
+        raise StoreError(
+            f"feature source {source.path}: its format is {type(source.file_format).__name__}; this store reads Parquet"
+        )
     return source
-
-
-def _utc(moments: pd.Series) -> pd.Series:
-    return pd.to_datetime(moments, utc=True).dt.floor("us").dt.as_unit("us")
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=UTC)

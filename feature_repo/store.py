@@ -1,51 +1,68 @@
-"""The Feast store of a workspace: definitions applied, paths filled in, nothing written elsewhere."""
+"""The Feast store of a workspace: definitions registered, places filled in from its settings."""
 
 from __future__ import annotations
 
-import importlib.resources
-import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
-import yaml
 
-from feature_repo.definition import digest
-from feature_repo.entities import ENTITIES
-from feature_repo.services import SERVICES
-from feature_repo.views import VIEWS
-from scenefit.runtime.workspace import Workspace, disk_errors, write_text
+from feature_repo.configuration import configuration
+from feature_repo.registering import Applied, place, register, registered
+from scenefit.contracts.errors import StoreError
+from scenefit.runtime.settings import read_settings
+from scenefit.runtime.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+    from feast.repo_config import RepoConfig
 
-VARIABLE = "${SCENEFIT_WORKSPACE}"
+__all__ = ["Applied", "apply", "historical_features", "only_writer", "open_store", "quiet_feast"]
 
 
 def open_store(workspace: Workspace, *, memory_limit: str = "2GB", threads: int = 1) -> FeatureStore:
     """A Feast store over the workspace, with the present definitions.
 
-    Each caller opens its own: a store is not shared between threads.
+    Definitions that are new or changed are registered first; such as this program no longer has stay until `apply`,
+    because another one may share the registry. Each caller opens its own: a store is not shared between threads.
 
     Raises
     ------
     PurposeError : a service uses a feature outside its purpose.
-    StoreError : the workspace cannot be written.
+    SettingsError : a setting cannot be kept, such as a server whose client is not installed.
+    StoreError : the registry is damaged, of a newer Feast or out of reach, or the workspace cannot be written.
     """
-    root = workspace.root.resolve()
-    folder = root / "feast"
-    stamp = folder / "definitions.txt"
-    present = digest(ENTITIES, VIEWS, SERVICES)
-    with quiet_feast():
-        if not stamp.is_file() or stamp.read_text("utf8") != present or not (folder / "registry.db").is_file():
-            _apply(root, folder)
-            write_text(stamp, present)
-        return _store(root, folder / "registry.db", memory_limit, threads)
+    config = _config(workspace, memory_limit, threads)
+    with quiet_feast(), _registry_answers(config):
+        return registered(config)
+
+
+def apply(workspace: Workspace) -> Applied:
+    """Register the definitions, remove such as there no longer are, and say what changed.
+
+    Raises
+    ------
+    As `open_store`.
+    """
+    config = _config(workspace, "2GB", 1)
+    with quiet_feast(), _registry_answers(config):
+        return register(config)
+
+
+@contextmanager
+def only_writer(store: FeatureStore) -> Iterator[None]:
+    """Nobody else writes the registry meanwhile: for whoever materialises.
+
+    The store is opened before, never inside: opening may have to register, and would wait for itself.
+    """
+    from feature_repo.registry_storage import sole_writer
+
+    with _registry_answers(store.config), sole_writer(store.config):
+        yield
 
 
 def historical_features(
@@ -59,53 +76,73 @@ def historical_features(
         ).to_arrow()
 
 
+class _Quiet:
+    """Filters of warnings are the whole process's: the first to come holds them back, the last to go restores them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._kept = warnings.catch_warnings()
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._kept = warnings.catch_warnings()
+                self._kept.__enter__()
+                for category in (DeprecationWarning, FutureWarning, PendingDeprecationWarning, ResourceWarning):
+                    warnings.simplefilter("ignore", category)
+                warnings.filterwarnings("ignore", "On demand feature view is an experimental", RuntimeWarning)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._kept.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
 @contextmanager
 def quiet_feast() -> Iterator[None]:
-    """Hold back the deprecations that Feast and its libraries announce to their own authors."""
-    with warnings.catch_warnings():
-        for category in (DeprecationWarning, FutureWarning, PendingDeprecationWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)
+    """Hold back the deprecations that Feast and its libraries announce to their own authors; in any thread."""
+    _QUIET.enter()
+    try:
         yield
+    finally:
+        _QUIET.leave()
 
 
-def configuration(root: Path) -> dict[str, Any]:
-    """feature_store.yaml with the workspace filled in."""
-    text = importlib.resources.files("feature_repo").joinpath("feature_store.yaml").read_text("utf8")
-    # filled in after parsing: a path may hold characters that mean something in YAML
-    filled: dict[str, Any] = _filled(yaml.safe_load(text), str(root))
-    return filled
+def _config(workspace: Workspace, memory_limit: str, threads: int) -> RepoConfig:
+    root = workspace.root.resolve()
+    settings = read_settings(root)
+    values = configuration(root, settings.features)
+    values["offline_store"] |= {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "partitions": settings.features.partitions,
+        "backend": settings.runtime.backend,
+        "cores": settings.runtime.cores,
+        "ray_address": settings.runtime.ray_address,
+    }
+    with quiet_feast():
+        from feast.repo_config import RepoConfig
+
+        return RepoConfig(**values, repo_path=root)
 
 
-def _apply(root: Path, folder: Path) -> None:
-    """Register the definitions in a copy of the registry that then replaces it: Feast rewrites the file in place."""
-    from feature_repo.registry import OBJECTS, check_purposes
+@contextmanager
+def _registry_answers(config: RepoConfig) -> Iterator[None]:
+    if config.registry.registry_type != "sql":
+        yield
+        return
+    from sqlalchemy.exc import DBAPIError
 
-    check_purposes(OBJECTS)
-    target = folder / "registry.db"
-    temporary = folder / f".registry.{os.getpid()}.db"
-    with disk_errors(target):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            if target.is_file():
-                shutil.copyfile(target, temporary)
-            store = _store(root, temporary, "2GB", 1)
-            store.apply(OBJECTS)  # type: ignore[arg-type]
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _store(root: Path, registry: Path, memory_limit: str, threads: int) -> FeatureStore:
-    from feast import FeatureStore
-    from feast.repo_config import RepoConfig
-
-    values = configuration(root)
-    values["registry"]["path"] = str(registry)
-    values["offline_store"] |= {"memory_limit": memory_limit, "threads": threads}
-    return FeatureStore(config=RepoConfig(**values, repo_path=root))
-
-
-def _filled(value: Any, root: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(item, root) for key, item in value.items()}
-    return value.replace(VARIABLE, root) if isinstance(value, str) else value
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(
+            f"{place(config)}: does not answer ({str(error.orig).strip().splitlines()[0]}); start the server, or "
+            "correct features.registry and the password in PGPASSWORD"
+        ) from error

@@ -1,4 +1,7 @@
-"""What a person did, holds and was told, as of a snapshot: the wide view, and the narrow one served online."""
+"""What a person did, holds and was told, as of a snapshot: the wide view, and the narrow one served online.
+
+Features are appended, never inserted: the `…_v1` services name those of `FIRST`, which models have learned on.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +17,7 @@ SPENT = (*ACTED, "events.amount")
 PLACED = (*ACTED, "events.scene_id", "events.merchant_id", "merchants.scene_id", "scenes.parent_id")
 TOLD = (*ACTED, "events.campaign_id")
 HELD = ("accounts.opened_at", "accounts.closed_at")
+OPENED = ("accounts.opened_at", "accounts.product_id", "products.kind", "products.valid_from")
 
 RECENCY = (
     Feature("days_since_activity", "int", "day",
@@ -66,7 +70,7 @@ HOLDING = (
     Feature("accounts_ever", "int", "", "Accounts ever opened; empty: no account known of anybody",
             "历史账户数；空：尚无任何账户数据", HELD),
     Feature("account_kinds_open", "int", "", "Kinds of product held now; empty: no account known of anybody",
-            "在持产品种类数；空：尚无任何账户数据", (*HELD, "accounts.product_id", "products.kind")),
+            "在持产品种类数；空：尚无任何账户数据", (*HELD, *OPENED[1:])),
 )  # fmt: skip
 CONTACT = (
     Feature("contacts_30d", "int", "", "Messages sent in 30 days; empty: none known of anybody",
@@ -107,22 +111,71 @@ PROFILE = (
     Feature("is_lead", "bool", "", "Known, but without any account", "是否线索（尚无账户）", ("customers.kind",)),
 )  # fmt: skip
 
+FIRST = RECENCY + FREQUENCY + MONEY + SCENE_MIX + HOLDING + CONTACT + PROFILE
+
+TIME_OF_DAY = (
+    Feature("morning_share_365d", "float", "1", "Share of activity from 6 to 12 o'clock, business time",
+            "6 点至 12 点（业务时间）的活跃占比", ACTED),
+    Feature("afternoon_share_365d", "float", "1", "Share of activity from 12 to 18 o'clock, business time",
+            "12 点至 18 点（业务时间）的活跃占比", ACTED),
+    Feature("evening_share_365d", "float", "1", "Share of activity from 18 to 23 o'clock, business time",
+            "18 点至 23 点（业务时间）的活跃占比", ACTED),
+)  # fmt: skip
+CHANGE = (
+    Feature("scene_shift_90d", "float", "1",
+            "How far the scene mix of 90 days is from that of the 90 before: Jensen-Shannon divergence weighted by "
+            "activity, of its maximum; 0: the same mix, 1: no scene in common; empty: no activity in scenes in either",
+            "近 90 天与前 90 天场景构成的差异（加权 JS 散度/最大值）；0：相同，1：无共同场景；空：任一期间无活跃",
+            PLACED),
+    Feature("ticket_variation_365d", "float", "1",
+            "Standard deviation of purchase amounts over their mean; 0: always the same amount",
+            "单笔金额的变异系数（标准差/均值）；0：金额始终相同", SPENT),
+)  # fmt: skip
+OPENING = (
+    Feature("days_since_account_opened", "int", "day", "Whole days since the last account was opened; empty: none",
+            "距最近一次开户的整天数；空：无账户", OPENED[:1]),
+    Feature("accounts_opened_365d", "int", "", "Accounts opened in 365 days; empty: no account known of anybody",
+            "365 天内开户数；空：尚无任何账户数据", OPENED[:1]),
+    Feature("newest_account_kind", "str", "", "Kind of product of the account opened last", "最近开立账户的产品种类",
+            OPENED),
+)  # fmt: skip
+PRESSURE = (
+    Feature("contacts_per_week_90d", "float", "1/week",
+            "Messages sent per week of 90 days, or of the time since registration where that is shorter",
+            "90 天（注册不足 90 天按注册以来）内平均每周触达次数", (*TOLD, "customers.registered_at")),
+    Feature("days_between_contacts_90d", "float", "day",
+            "Mean time between messages of 90 days; empty: fewer than two", "90 天内触达的平均间隔天数；空：不足两次",
+            TOLD),
+    Feature("contacts_unanswered_365d", "int", "",
+            "Messages sent since the last answer (click, reply, apply, draw of a campaign), of 365 days",
+            "自最近一次响应（点击、回复、申请、提用）以来未获响应的触达次数（365 天内）", TOLD),
+)  # fmt: skip
+ANSWERED = (
+    Feature("days_since_response", "int", "day",
+            "Whole days since the last answer to a campaign; empty: none in 365 days",
+            "距最近一次活动响应的整天数；空：365 天内无", TOLD),
+    Feature("last_response_channel", "str", "",
+            "Channel of the last answer to a campaign; the first by name where equal",
+            "最近一次活动响应的渠道", (*TOLD, "events.channel")),
+)  # fmt: skip
+
 CUSTOMER_DAILY = View(
     name="customer_daily",
     source="customer_daily",
     entities=(CUSTOMER,),
-    features=RECENCY + FREQUENCY + MONEY + SCENE_MIX + HOLDING + CONTACT + PROFILE,
+    features=FIRST + TIME_OF_DAY + CHANGE + OPENING + PRESSURE + ANSWERED,
     ttl=TTL,
     cadence="day",
     en="Behaviour, money, scenes, holdings, contacts and profile of everybody registered before the snapshot",
     zh="快照前已注册者的行为、消费、场景、持有、触达与画像",
 )
 
-# the online store keeps one row per feature and customer: only what a page or a decision reads
+# the online store keeps one row per feature and customer: only what a page or a decision reads. No counter of days: it
+# changes for everybody every day, and a refresh writes what changed
 CUSTOMER_SERVING = replace(
     CUSTOMER_DAILY.only(
-        "days_since_activity", "purchases_90d", "spend_90d", "top_scene_id", "contacts_30d", "response_rate_365d",
-        "accounts_open", "tenure_days",
+        "visits_28d", "purchases_90d", "spend_90d", "top_scene_id", "contacts_30d", "clicks_90d", "accounts_open",
+        "home_owner",
     ),
     name="customer_serving",
     online=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from scenefit.contracts.errors import ContractError
+from scenefit.contracts.purposes import require_columns
 from segmentation.columns import column_kind, numbers, texts
 from segmentation.phrases import Lang, amount, phrase
 
@@ -169,6 +171,25 @@ class Rule(_Node):
     def columns(self) -> tuple[str, ...]:
         """Columns the rule reads, in order of first mention."""
         return tuple(dict.fromkeys(_columns(self.where)))
+
+    def require(
+        self,
+        purpose: str,
+        permitted: Mapping[str, Collection[str]],
+        sources: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Refuse the rule for a purpose that one of its columns does not permit.
+
+        Parameters
+        ----------
+        permitted : column name → its purposes; a column that is not listed is refused
+        sources : column name → the raw columns it is made of, for the message
+
+        Raises
+        ------
+        PurposeError : names the column.
+        """
+        require_columns("rule", purpose, self.columns, permitted, sources)
 
     def mask(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows are meant, bool of shape (n,); a gap in a column fits no condition on it."""

@@ -7,8 +7,7 @@ WITH demand AS (
         count(DISTINCT who) FILTER (kind = 'draw') AS takers_365d,
         sum(cents) FILTER (kind = 'draw') AS cents
     FROM known_touches WHERE product_id IS NOT NULL GROUP BY product_id
-),
-valid AS (SELECT DISTINCT product_id FROM products WHERE epoch_us(valid_from) < getvariable('as_of_us'))
+)
 SELECT
     product_id,
     coalesce(contacts, 0) AS product_contacts_90d,
@@ -16,4 +15,4 @@ SELECT
     coalesce(takers_90d, 0) AS product_takers_90d,
     coalesce(takers_365d, 0) AS product_takers_365d,
     coalesce(cents, 0) / 100 AS product_amount_365d
-FROM valid LEFT JOIN demand USING (product_id)
+FROM known_products LEFT JOIN demand USING (product_id)

@@ -22,7 +22,7 @@ SELECT
     p.who, epoch_us(e.at) AS at_us, epoch_us(e.ingested_at) AS known_us, e.kind = 'purchase' AS bought, l.place,
     e.merchant_id, (e.amount * 100)::BIGINT AS cents,
     date_diff('day', DATE '1970-01-01', timezone(getvariable('timezone'), e.at)::DATE)::INTEGER AS day,
-    hour(timezone(getvariable('timezone'), e.at)) IN (23, 0, 1, 2, 3, 4, 5) AS night,
+    hour(timezone(getvariable('timezone'), e.at))::UTINYINT AS hour,
     isodow(timezone(getvariable('timezone'), e.at)) >= 6 AS weekend
 FROM events AS e
 JOIN people AS p USING (customer_id)
@@ -35,7 +35,7 @@ WHERE e.kind IN ('visit', 'browse', 'purchase')
 CREATE OR REPLACE TEMP TABLE touches AS
 SELECT
     p.who, epoch_us(e.at) AS at_us, epoch_us(e.ingested_at) AS known_us, e.kind, e.campaign_id, e.product_id,
-    (e.amount * 100)::BIGINT AS cents
+    e.channel, (e.amount * 100)::BIGINT AS cents, (e.cost * 100)::BIGINT AS cost_cents
 FROM events AS e
 JOIN people AS p USING (customer_id)
 WHERE e.kind NOT IN ('visit', 'browse', 'purchase')

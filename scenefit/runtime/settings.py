@@ -8,10 +8,12 @@ the defaults below.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args, get_origin
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -22,6 +24,7 @@ from scenefit.contracts.tables.consents import CHANNELS
 
 FILE = "scenefit.toml"
 PREFIX = "SCENEFIT_"
+PASSWORD = re.compile(r"(?<=://)([^:/@\s'\"]*:)[^\s'\"]*|(password=)[^\s'\"&]*")
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # CNY per contact
@@ -132,10 +135,77 @@ class RuntimeSettings(_Section):
     )
 
 
+class FeatureSettings(_Section):
+    """Where features are registered and served.
+
+    Passwords come from the environment alone and are shown nowhere: `SCENEFIT_VALKEY_PASSWORD` for Valkey or Redis,
+    `PGPASSWORD` or a password file (`PGPASSFILE`) for PostgreSQL.
+    """
+
+    project: str = Field(
+        "scenefit",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="name in registry and online store; workspaces that share a server need one each",
+    )
+    online: Literal["sqlite", "valkey"] = Field(
+        "sqlite",
+        description="SQLite is a file of the workspace, enough for some 50,000 customers; Valkey (or Redis) serves "
+        "more people, and several machines",
+    )
+    valkey_address: str = Field(
+        "127.0.0.1:6379", pattern=r"^[^\s:,=@/]+:\d{1,5}$", description="host:port of Valkey or Redis"
+    )
+    valkey_tls: bool = Field(False, description="encrypted connection; needed wherever the server is another machine")
+    valkey_timeout: float = Field(
+        2.0, gt=0, le=60, description="seconds; a decision cannot wait longer for a server that is away"
+    )
+    key_ttl_days: int | None = Field(
+        60, ge=1, description="Valkey forgets a person who was not refreshed for so long; longer than any view is valid"
+    )
+    registry: str | None = Field(
+        None,
+        description="empty: a file of the workspace, for one machine; else PostgreSQL, such as "
+        "`postgresql+psycopg://scenefit@db.bank.example/features`",
+    )
+    registry_cache_seconds: int = Field(
+        600, ge=1, description="a store that is kept open sees changed definitions after so long"
+    )
+    partitions: int = Field(
+        1, ge=1, le=1024, description="parts of one retrieval by customer, each a task; more pay from millions of rows"
+    )
+
+    @field_validator("valkey_address")
+    @classmethod
+    def _port(cls, address: str) -> str:
+        port = int(address.rpartition(":")[2])
+        if not 0 < port < 65_536:
+            raise ValueError(f"port {port} does not exist; choose one from 1 to 65535")
+        return address
+
+    @field_validator("registry")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme != "postgresql+psycopg" or not parts.path.strip("/"):
+            raise ValueError("write postgresql+psycopg://user@host:port/database")
+        if parts.password or {"password", "passfile"} & parse_qs(parts.query).keys():
+            raise ValueError("a password does not belong in settings; leave it out and set PGPASSWORD or PGPASSFILE")
+        return url
+
+
 class Settings(BaseSettings):
     """All settings of one workspace."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        # the error behind our message would repeat a password that was typed where it does not belong
+        hide_input_in_errors=True,
+    )
 
     seed: int = Field(0, ge=0)
     flow: FlowSettings = FlowSettings()
@@ -145,6 +215,7 @@ class Settings(BaseSettings):
     value: ValueSettings = ValueSettings()
     limits: LimitSettings = LimitSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    features: FeatureSettings = FeatureSettings()
 
 
 def read_settings(workspace: Path | None = None, **overrides: object) -> Settings:
@@ -176,7 +247,7 @@ def read_settings(workspace: Path | None = None, **overrides: object) -> Setting
         return FromFile(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in fault['loc'])} = {fault.get('input')!r}: "
+            f"{'.'.join(str(part) for part in fault['loc'])} = {_shown(fault.get('input'))}: "
             + ("there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"])
             for fault in error.errors()
         ]
@@ -186,6 +257,15 @@ def read_settings(workspace: Path | None = None, **overrides: object) -> Setting
         raise SettingsError(f"settings ({PREFIX}* variables): {error}. A whole section is written as JSON") from error
     except (ValueError, OSError) as error:
         raise SettingsError(f"settings: {file} cannot be read: {error}. It must be TOML") from error
+
+
+def valkey_password() -> str | None:
+    """The password of the online store, from the environment alone."""
+    return os.environ.get(f"{PREFIX}VALKEY_PASSWORD") or None
+
+
+def _shown(value: object) -> str:
+    return PASSWORD.sub(r"\1\2…", repr(value))
 
 
 def _refuse_unknown_variables() -> None:
@@ -210,7 +290,14 @@ def page() -> str:
         kind = field.annotation
         if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             continue
-        lines += ["", f"## [{section}]", "", (kind.__doc__ or "").strip(), "", "| setting | default | allowed | why |"]
+        lines += [
+            "",
+            f"## [{section}]",
+            "",
+            inspect.cleandoc(kind.__doc__ or ""),
+            "",
+            "| setting | default | allowed | why |",
+        ]
         lines.append("|---|---|---|---|")
         for name, setting in kind.model_fields.items():
             limits = re.findall(r"(ge|gt|le|lt)=([-\d.]+)", str(setting.metadata))
@@ -221,6 +308,8 @@ def page() -> str:
 
 
 def _plain(annotation: object) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     name = getattr(annotation, "__name__", "") or str(annotation)
     return name.replace("typing.", "").replace("|", "or")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from app.serve import MAIN
 from scenefit.runtime.workspace import Workspace
 
 
@@ -30,3 +33,20 @@ def made_run(root: Path) -> Workspace:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.make_run(root)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of a workspace without a browser."""
+
+    def show(workspace: Workspace, view: str = "", lang: str = "en") -> AppTest:
+        monkeypatch.setenv("SCENEFIT_WORKSPACE", str(workspace.root))
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page.session_state["lang"] = lang
+        page.run()
+        if view:
+            page.switch_page(f"views/{view}.py").run()
+        assert not page.exception
+        return page
+
+    return show

@@ -12,6 +12,7 @@ import pyarrow as pa
 from scenefit.contracts.tables import RUN
 from scenefit.runtime.store import replace_raw, write_table
 from scenefit.runtime.workspace import Dataset, Workspace, write_text
+from tests.app.made_quality import write_quality
 
 SCENES = {
     "travel": ("Travel", "旅行出行"),
@@ -65,6 +66,7 @@ def make_run(root: Path) -> Workspace:
                "backend": "local", "load": [0.8, 0.9, 1.0]}  # fmt: skip
     write_text(folder / "timings.json", json.dumps(timings))
     write_text(workspace.root / "latest", folder.name)
+    write_quality(workspace)
     return workspace
 
 

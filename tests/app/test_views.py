@@ -20,21 +20,6 @@ from scenefit.runtime.workspace import Workspace, write_text
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch):
-    def show(workspace: Workspace, view: str = "", lang: str = "en") -> AppTest:
-        monkeypatch.setenv("SCENEFIT_WORKSPACE", str(workspace.root))
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page.session_state["lang"] = lang
-        page.run()
-        if view:
-            page.switch_page(f"views/{view}.py").run()
-        assert not page.exception
-        return page
-
-    return show
-
-
 def change_manifest(workspace: Workspace, **changes: object) -> None:
     file = workspace.latest() / "manifest.json"
     manifest = json.loads(file.read_text("utf8"))
@@ -51,7 +36,9 @@ def texts(page: AppTest) -> str:
 @pytest.mark.parametrize(
     ("view", "lang", "title"),
     [("segments", "zh", "客群与场景"), ("segments", "en", "Segments & scenes"), ("offers", "zh", "产品匹配"),
-     ("offers", "en", "Offers"), ("report", "zh", "运行报告"), ("report", "en", "Run report")],
+     ("offers", "en", "Offers"),
+     ("features", "zh", "模型与特征"), ("features", "en", "Models & features"),
+     ("report", "zh", "运行报告"), ("report", "en", "Run report")],
 )  # fmt: skip
 def test_every_page_opens_in_both_languages(shown, run_workspace: Workspace, view: str, lang: str, title: str) -> None:
     page = shown(run_workspace, view, lang)

@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from feature_repo import history
+from feature_repo.views import VIEWS
 from scenefit.contracts.schema import conform
 from scenefit.contracts.tables import RAW
-from scenefit.runtime.store import replace_raw
+from scenefit.runtime.store import connect, replace_raw
 from scenefit.runtime.workspace import Dataset, Workspace
 
 D = pd.Timestamp("2026-01-01", tz="UTC")
@@ -30,11 +32,14 @@ def rows(name: str, columns: list[str], *values: tuple[object, ...]) -> pa.Table
     return conform(pa.Table.from_pandas(frame, preserve_index=False), RAW[name])
 
 
-EVENT = ["event_id", "customer_id", "at", "ingested_at", "kind", "scene_id", "merchant_id", "campaign_id", "amount"]
+EVENT = [
+    "event_id", "customer_id", "at", "ingested_at", "kind", "scene_id", "merchant_id", "campaign_id", "amount",
+    "product_id", "channel", "cost", "device_id", "session_id", "ip_city",
+]  # fmt: skip
 
 
 def event(number: int, who: str, at: pd.Timestamp, kind: str, **more: object) -> tuple[object, ...]:
-    known = {"ingested_at": at, "scene_id": None, "merchant_id": None, "campaign_id": None, "amount": None} | more
+    known = dict.fromkeys(EVENT[5:]) | {"ingested_at": at} | more
     return (f"e{number}", who, at, known["ingested_at"], kind, *(known[name] for name in EVENT[5:]))
 
 
@@ -77,8 +82,19 @@ TABLES = {
                        ("a1", "ann", ago(35), 12.5, 12.5, D), ("a2", "ann", ago(0, "12h"), 10.0, 0.0, None)),
     "bureau": rows("bureau", ["customer_id", "at", "score", "inquiries_90d", "total_debt"],
                    ("ann", ago(100), 600.0, 1, 5.0), ("ann", ago(2, "1h"), 650.0, 3, 7.5), ("ann", D, 700.0, 9, 9.0)),
+    "campaigns": rows("campaigns", ["campaign_id", "name_en", "name_zh", "channel", "starts_at", "ends_at"],
+                      ("k1", "One", "一", "sms", ago(120), D), ("k2", "Two", "二", "push", ago(45), D),
+                      ("k3", "Three", "三", "sms", D, ago(-30))),
     "events": rows("events", EVENT, *EVENTS),
 }  # fmt: skip
+
+
+def rows_of(workspace: Workspace, view: str, moment: pd.Timestamp = D) -> pd.DataFrame:
+    """The rows of one view at a moment, whatever services read it."""
+    history.build(workspace, [moment], views=[view])
+    with connect() as connection:
+        data = connection.sql(history.snapshot_sql(workspace, view, moment)).to_arrow_table()
+    return data.to_pandas().set_index(VIEWS[view].keys).sort_index()
 
 
 @pytest.fixture

@@ -12,20 +12,21 @@ import pyarrow as pa
 import pytest
 
 from feature_repo import features, history
-from feature_repo.views import STORED, VIEWS
+from feature_repo.services import SERVICES
+from feature_repo.views import VIEWS
 from feature_repo.views_supply import MERCHANT_DAILY
 from feature_repo.writer import partition_of, partitions, write
 from scenefit.contracts.errors import ContractError, SettingsError
 from scenefit.runtime.store import connect, read_parquet
 from scenefit.runtime.workspace import Workspace
 
-from .conftest import EVENT, EVENTS, TABLES, D, ago, event, rows
+from .conftest import EVENT, EVENTS, D, ago, event, rows
 
 Firm = Callable[..., Workspace]
 
 
 def base(workspace: Workspace, service: str = "offers_v1", keys: str | list[str] = "customer_id") -> pd.DataFrame:
-    history.build(workspace, [D])
+    history.build(workspace, [D], views=sorted({view.source for view in SERVICES[service].views}))
     return history.as_of(D, service, workspace).set_index(keys)
 
 
@@ -76,6 +77,109 @@ def test_risk_sees_repayments_as_they_stood(firm: Firm) -> None:
     assert base(firm(), "default_v1").loc["bob"][["bureau_score", "dues_365d"]].isna().all()
 
 
+def test_time_of_day_is_shared_out_over_four_parts(firm: Firm) -> None:
+    ann = base(firm(), "offers_v2").loc["ann"]
+    shares = {"night_share_365d": 0.25, "morning_share_365d": 0.75, "afternoon_share_365d": 0, "evening_share_365d": 0}
+    assert ann[list(shares)].to_dict() == shares
+    # business time is UTC+8
+    for hour, part in [(22, "morning"), (4, "afternoon"), (10, "evening"), (15, "night"), (21, "night")]:
+        at = pd.Timestamp("2025-12-20", tz="UTC") + pd.Timedelta(hours=hour)
+        frame = base(firm(f"at{hour}", events=rows("events", EVENT, event(1, "bob", at, "visit"))), "offers_v2")
+        assert frame.loc["bob", f"{part}_share_365d"] == 1, hour
+
+
+def test_the_scene_mix_shifts_from_nothing_to_everything(firm: Firm) -> None:
+    def shift(now: list[str], before: list[str]) -> float:
+        visits = [event(i, "ann", ago(10), "visit", scene_id=scene) for i, scene in enumerate(now)]
+        visits += [event(50 + i, "ann", ago(120), "visit", scene_id=scene) for i, scene in enumerate(before)]
+        folder = f"{'-'.join(now)}.{'-'.join(before)}"
+        frame = base(firm(folder, events=rows("events", EVENT, *visits)), "offers_v2")
+        return float(frame.loc["ann", "scene_shift_90d"])
+
+    assert shift(["home", "travel"], ["travel", "flights", "home", "home"]) == 0
+    assert shift(["home"], ["travel", "medical"]) == 1
+    # halves of which one scene is common: entropy of the whole less the mean entropy of the halves, over ln 2
+    whole = -(0.5 * log(0.5) + 2 * 0.25 * log(0.25))
+    assert shift(["home", "travel"], ["home", "medical"]) == pytest.approx((whole - log(2)) / log(2), abs=1e-6)
+    assert np.isnan(shift(["home"], []))
+
+
+def test_tickets_vary_by_their_standard_deviation_over_their_mean(firm: Firm) -> None:
+    frame = base(firm(), "offers_v2")
+    tickets = np.array([100.10, 200.20, 50.00])
+    assert frame.loc["ann", "ticket_variation_365d"] == pytest.approx(tickets.std() / tickets.mean(), rel=1e-12)
+    assert np.isnan(frame.loc["bob", "ticket_variation_365d"])
+
+
+def test_the_account_opened_last_is_told_of(firm: Firm) -> None:
+    frame = base(firm(), "offers_v2")
+    opened = ["days_since_account_opened", "accounts_opened_365d", "newest_account_kind"]
+    assert frame.loc["ann", opened].tolist() == [19, 2, "card"]
+    assert frame.loc["bob", opened[1]] == 0
+    assert frame.loc["bob", [opened[0], opened[2]]].isna().all()
+    # a version of a product that is not valid yet is not known
+    later = rows("products", ["product_id", "version", "kind", "name_en", "name_zh", "valid_from", "state"],
+                 ("p2", 1, "card", "Card", "卡", ago(900), "live"),
+                 ("p2", 2, "line", "Line", "额度", D, "live"))  # fmt: skip
+    assert base(firm("later", products=later), "offers_v2").loc["ann", opened[2]] == "card"
+
+
+def test_contact_pressure_counts_what_went_unanswered(firm: Firm) -> None:
+    frame = base(firm(), "offers_v2")
+    pressure = ["contacts_per_week_90d", "contacts_unanswered_365d"]
+    # bob was registered 10 days ago; his click came after both messages, his draw answers no campaign
+    assert frame.loc["bob", pressure].tolist() == [2 * 7 / 10, 0]
+    assert frame.loc["bob", ["days_between_contacts_90d", "days_since_response"]].tolist() == [35, 3]
+    assert frame.loc["ann", pressure].tolist() == [0, 1]
+    assert frame.loc["ann", ["days_between_contacts_90d", "days_since_response", "last_response_channel"]].isna().all()
+
+
+def test_the_last_answer_tells_its_channel_and_what_came_since(firm: Firm) -> None:
+    told = [
+        event(1, "ann", ago(50), "sent", campaign_id="k1"), event(2, "ann", ago(45), "sent", campaign_id="k1"),
+        event(3, "ann", ago(44), "reply", campaign_id="k1", channel="sms"),
+        event(4, "ann", ago(40), "click", campaign_id="k1", channel="wechat"),
+        event(5, "ann", ago(40), "click", campaign_id="k2", channel="push"),
+        event(6, "ann", ago(39), "sent", campaign_id="k2"), event(7, "ann", ago(31), "sent", campaign_id="k2"),
+    ]  # fmt: skip
+    ann = base(firm(events=rows("events", EVENT, *told)), "offers_v2").loc["ann"]
+    assert ann["last_response_channel"] == "push"
+    assert ann[["days_since_response", "contacts_unanswered_365d"]].tolist() == [39, 2]
+    assert ann["days_between_contacts_90d"] == pytest.approx(19 / 3)
+    assert ann["contacts_per_week_90d"] == pytest.approx(4 * 7 / 90)
+
+
+def test_repayment_behaviour_is_a_streak_and_a_habit(firm: Firm) -> None:
+    ann = base(firm(), "default_v2").loc["ann"]
+    # the newest due was paid ten days late
+    assert ann[["on_time_streak_365d", "early_share_365d", "late_share_90d"]].tolist() == [0, 0, 2 / 3]
+    dues = rows(
+        "repayments", ["account_id", "customer_id", "due_at", "due", "paid", "paid_at"],
+        ("a1", "ann", ago(200), 10.0, 10.0, ago(195)), ("a1", "ann", ago(150), 10.0, 10.0, ago(152)),
+        ("a1", "ann", ago(100), 10.0, 10.0, ago(100)), ("a1", "ann", ago(40), 10.0, 10.0, ago(41.5)),
+        ("a2", "bob", ago(30), 10.0, 10.0, ago(30)), ("a2", "bob", ago(400), 10.0, 10.0, ago(300)),
+    )  # fmt: skip
+    frame = base(firm("better", repayments=dues), "default_v2")
+    assert frame.loc["ann", ["on_time_streak_365d", "early_share_365d"]].tolist() == [3, 0.5]
+    assert frame.loc["ann", "late_share_90d"] == 0
+    assert frame.loc["bob", ["on_time_streak_365d", "early_share_365d"]].tolist() == [1, 0]
+
+
+def test_signals_of_distress(firm: Firm) -> None:
+    applied = rows("applications", ["application_id", "customer_id", "product_id", "at", "decision"],
+                   ("x1", "ann", "p1", ago(30), "declined"), ("x2", "ann", "p1", ago(30, "1h"), "declined"),
+                   ("x3", "ann", "p1", ago(90), "pending"), ("x4", "ann", "p1", D, "pending"))  # fmt: skip
+    frame = base(firm(applications=applied), "default_v2")
+    assert frame.loc["ann", ["applications_30d", "applications_90d", "applications_365d"]].tolist() == [1, 3, 3]
+    assert frame.loc["bob", ["applications_30d", "applications_90d"]].tolist() == [0, 0]
+    assert frame.loc["ann", ["bureau_score_change", "bureau_inquiries_change"]].tolist() == [50, 2]
+    assert frame.loc["ann", "night_purchase_share_90d"] == 0
+    assert np.isnan(frame.loc["bob", "night_purchase_share_90d"])
+    at_night = event(60, "bob", ago(1, "8h30m"), "purchase"), event(61, "bob", ago(1), "purchase")
+    frame = base(firm("night", events=rows("events", EVENT, *EVENTS, *at_night)), "default_v2")
+    assert frame.loc["bob", "night_purchase_share_90d"] == 0.5
+
+
 def test_scene_rows_count_what_falls_into_the_top_level_scene(firm: Firm) -> None:
     frame = base(firm(), "segments_v1", ["customer_id", "scene_id"])
     assert frame.index.tolist() == [("ann", "home"), ("ann", "travel")]
@@ -107,35 +211,11 @@ def test_a_kind_of_event_that_is_not_recorded_is_unknown_rather_than_zero(firm: 
     assert frame.loc[("ann", "travel"), ["purchases_28d", "scene_purchases_365d", "draws_365d"]].tolist() == [2, 1, 0]
 
 
-def test_the_future_changes_no_feature(firm: Firm) -> None:
-    seen = [e for e in EVENTS if e[3] < D]
-    whole, cut = firm("whole"), firm("cut", events=rows("events", EVENT, *seen))
-    for service in ("default_v1", "segments_v1"):
-        pd.testing.assert_frame_equal(base(whole, service), base(cut, service))
-
-
-def test_the_order_of_raw_rows_changes_no_byte(firm: Firm) -> None:
-    mixed = np.random.default_rng(3).permutation(len(EVENTS))
-    one, two = firm("one"), firm("two", events=TABLES["events"].take(mixed))
-    for workspace in (one, two):
-        history.build(workspace, [D])
-    for view in STORED:
-        (a,), (b,) = (partitions(workspace.features / view.source) for workspace in (one, two))
-        assert a.file.read_bytes() == b.file.read_bytes(), view.name
-
-
 def test_a_shop_with_enough_purchases_is_its_own_yardstick(firm: Firm) -> None:
     sales = [event(100 + i, "bob", ago(9), "purchase", merchant_id="m1", amount=10.0) for i in range(39)]
     frame = base(firm(events=rows("events", EVENT, *EVENTS, *sales)))
     typical = round((39 * 1000 + 10010) / 40)  # cents; 40 purchases at m1
     assert frame.loc["bob", "relative_ticket_365d"] == pytest.approx(1000 / typical)
-
-
-def test_a_merchant_and_a_product_are_described_too(firm: Firm) -> None:
-    workspace = firm()
-    assert history.build(workspace, [D]) == {
-        "customer_daily": 2, "customer_scene": 3, "customer_risk": 2, "merchant_daily": 2, "product_daily": 2,
-    }  # fmt: skip
 
 
 def test_a_time_zone_that_does_not_exist_is_refused(firm: Firm) -> None:

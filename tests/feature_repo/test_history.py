@@ -11,6 +11,7 @@ import pytest
 
 from feature_repo import building, history
 from feature_repo.definition import EVENT_TIME
+from feature_repo.views import STORED
 from feature_repo.views_customer import TTL
 from scenefit.contracts.errors import ContractError, SettingsError, StoreError
 from scenefit.runtime.workspace import Workspace
@@ -49,7 +50,7 @@ def test_snapshots_of_replaced_data_are_refused_then_removed(firm: Firm) -> None
         history.training_frame(spine(("ann", D)), "offers_v1", workspace)
     history.build(workspace, [D])
     assert history.snapshots(workspace, "customer_daily") == [D]
-    assert len(list(workspace.features.rglob("*.parquet"))) == 5
+    assert len(list(workspace.features.rglob("*.parquet"))) == len(STORED)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_bad_requests_say_what_to_do(firm: Firm) -> None:
     workspace = firm()
     with pytest.raises(StoreError, match=r"no usable snapshots of customer_daily: there are none.*history\.build"):
         history.as_of(D, "offers_v1", workspace)
-    with pytest.raises(SettingsError, match=r"feature service 'offers' is unknown; choose one of \['default_v1'"):
+    with pytest.raises(SettingsError, match=r"feature service 'offers' is unknown; choose one of .*'default_v1'"):
         history.as_of(D, "offers", workspace)
     with pytest.raises(SettingsError, match="has no time zone"):
         history.build(workspace, [pd.Timestamp("2026-01-01")])

@@ -263,8 +263,12 @@ def test_refusals_name_the_cause(shop: Shop) -> None:
         shop.ask(rows.rename(columns={"person_id": "id"}))
     with pytest.raises(ContractError, match="column 'count' exists already"):
         shop.ask(rows.assign(count=1))
-    with pytest.raises(ContractError, match="entity_df must be a pandas frame"), quiet_feast():
-        shop.store.get_historical_features("SELECT 1", ["visits:count"])
+    with pytest.raises(ContractError, match=r"entity_df must be a pandas frame.*got dict"), quiet_feast():
+        shop.store.get_historical_features({"person_id": [1]}, ["visits:count"])
+    with pytest.raises(ContractError, match=r"columns \['person_id'\] occur twice"):
+        shop.ask(pd.concat([rows, rows[["person_id"]]], axis=1))
+    with pytest.raises(ContractError, match="column 'event_timestamp' holds no moments"):
+        shop.ask(rows.assign(event_timestamp="soon"))
     shop.file.unlink()
     with pytest.raises(StoreError, match=r"visits\.parquet: no Parquet files"):
         shop.ask(rows)

@@ -1,4 +1,4 @@
-"""The three pages in a browser, in both languages: nothing fails, nothing leaves the machine."""
+"""The pages in a browser, in both languages: nothing fails, nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ TITLES = {
     ("", "en"): "Segments & scenes",
     ("offers", "zh"): "产品匹配",
     ("offers", "en"): "Offers",
+    ("features", "zh"): "模型与特征",
+    ("features", "en"): "Models & features",
     ("report", "zh"): "运行报告",
     ("report", "en"): "Run report",
 }
 # at least; what a data set cannot tell has no chart
-CHARTS = {"": 2, "offers": 2, "report": 3}
+CHARTS = {"": 2, "offers": 2, "features": 2, "report": 3}
 # Streamlit looks for itself below the page's address first; both answers are expected to be 404
 HARMLESS = ("/_stcore/health", "/_stcore/host-config")
 
@@ -117,6 +119,23 @@ def test_the_language_stays_from_page_to_page(visit: Visit) -> None:
     expect(visit.page).to_have_url(f"{visit.address}/offers?lang=en")
     visit.page.get_by_role("link", name="Run report").click()
     expect(visit.page.get_by_role("heading", name="Run report", level=1)).to_be_visible()
+
+
+def test_a_feature_is_found_by_a_word_and_stays_through_the_language_switch(visit: Visit) -> None:
+    from playwright.sync_api import expect
+
+    visit.open("features", "zh")
+    page = visit.page
+    page.get_by_role("textbox", name="搜索").fill("bureau.score")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("共 \\d+ 个特征，显示 2 个"))).to_be_visible()
+    page.get_by_role("combobox", name="特征", exact=True).click()
+    page.get_by_role("option").nth(1).click()
+    code = page.get_by_text(re.compile("^customer_risk:bureau_score"))
+    expect(code).to_have_text("customer_risk:bureau_score_change")
+    page.get_by_text("English", exact=True).click()
+    expect(page.get_by_role("heading", name="Models & features", level=1)).to_be_visible()
+    expect(code).to_have_text("customer_risk:bureau_score_change")
 
 
 def test_a_report_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from scenefit.contracts.errors import SettingsError
-from scenefit.runtime.settings import FILE, Settings, read_settings
+from scenefit.runtime.settings import FILE, Settings, read_settings, valkey_password
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,27 @@ def test_other_variables_of_the_program_are_no_settings(monkeypatch: pytest.Monk
             "value.contact_cost = {'pigeon': 1}: Value error, the channels are ['pigeon']; name one or more of ['sms',",
         ),
         ("[value.contact_cost]\n", "value.contact_cost = {}: Value error, the channels are []; name one or more of"),
+        (
+            "[features]\nonline = 'redis'",
+            "features.online = 'redis': Input should be 'sqlite' or 'valkey'. Correct or remove them",
+        ),
+        ("[features]\nvalkey_address = 'cache'", "features.valkey_address = 'cache': String should match pattern"),
+        ("[features]\nvalkey_address = 'a,b=c:1'", "features.valkey_address = 'a,b=c:1': String should match pattern"),
+        (
+            "[features]\nvalkey_address = 'cache:70000'",
+            "features.valkey_address = 'cache:70000': Value error, port 70000 does not exist; choose one",
+        ),
+        ("[features]\nkey_ttl_days = 0", "features.key_ttl_days = 0: Input should be greater than or equal to 1"),
+        ("[features]\npartitions = 0", "features.partitions = 0: Input should be greater than or equal to 1"),
+        ("[features]\nproject = 'a-b'", "features.project = 'a-b': String should match pattern"),
+        (
+            "[features]\nregistry = 'mysql://db/features'",
+            "features.registry = 'mysql://db/features': Value error, write postgresql+psycopg://user@host:port/database",
+        ),
+        (
+            "[features]\nregistry = 'postgresql+psycopg://me@db'",
+            "features.registry = 'postgresql+psycopg://me@db': Value error, write postgresql+psycopg://user@host:port/",
+        ),
         ("flow = 3", "flow = 3: Input should be a valid dictionary"),
     ],
 )
@@ -160,3 +182,40 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
 
     with pytest.raises(SettingsError, match=sentence):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:geheim@db:5432/features",
+        "postgresql+psycopg://me:ge@heim:x@db/features",
+        "postgresql+psycopg://me@db/features?password=geheim",
+        "postgresql+psycopg://:geheim@db/features",
+    ],
+)
+def test_a_password_in_settings_is_refused_and_never_shown(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"a password does not belong in settings; .*PGPASSWORD") as caught:
+        settings_of(tmp_path, f"[features]\nregistry = '{url}'")
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "heim" not in shown
+    assert "postgresql+psycopg://" in str(caught.value)
+
+
+def test_a_password_beside_another_mistake_is_not_shown_either(tmp_path: Path) -> None:
+    toml = "features = ['postgresql+psycopg://me:geheim@db/features', 'x']"
+    assert "geheim" not in refusal(tmp_path, toml)
+
+
+def test_servers_are_named_by_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCENEFIT_FEATURES__ONLINE", "valkey")
+    monkeypatch.setenv("SCENEFIT_VALKEY_PASSWORD", "geheim")
+    found = settings_of(tmp_path, "[features]\nregistry = 'postgresql+psycopg://me@db/features'").features
+
+    assert (found.online, found.registry) == ("valkey", "postgresql+psycopg://me@db/features")
+    # the password is no setting: whatever prints or keeps the settings cannot show it
+    assert valkey_password() == "geheim"
+    assert "geheim" not in repr(found) + found.model_dump_json()
+    assert settings_of(tmp_path, "[features]\nregistry = ''").features.registry is None
+    monkeypatch.setenv("SCENEFIT_VALKEY_PASSWORD", "")
+    assert valkey_password() is None
