@@ -49,10 +49,14 @@ def materialize(
         written cannot be read back.
     """
     views = [view for view in VIEWS.values() if view.online and not view.stream]
+    # all are looked up before the first is written
+    snapshots = {
+        view: (snapshot_sql(workspace, view.name, time), newest_snapshot(workspace, view.name, time).instant)
+        for view in views
+    }
     online = open_online(workspace, views, memory_limit=memory_limit, threads=threads)
     done = {}
-    for view in views:
-        query, instant = snapshot_sql(workspace, view.name, time), newest_snapshot(workspace, view.name, time).instant
+    for view, (query, instant) in snapshots.items():
         done[view.name] = refresh(
             workspace, online[view.name], query, instant, memory_limit=memory_limit, threads=threads
         )

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# rows at once; k x CHUNK float64 stay in the second-level cache
-CHUNK = 8192
+from segmentation.kernels import CHUNK, label_rows, label_rows_two
+
+KEY_ROWS = 8192
 
 
 class NearestTwo(NamedTuple):
@@ -25,26 +26,49 @@ class NearestTwo(NamedTuple):
 
 
 def nearest_two(points: np.ndarray, centres: np.ndarray) -> NearestTwo:
-    """The two nearest centres of each row, at least two centres given; float64 inside.
-
-    Adds up one coordinate after the other instead of multiplying matrices: a row's distances then never depend on
-    its place in the table or on threads, and nearby points lose no digits.
-    """
-    n = len(points)
-    found = NearestTwo(np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
-    wide = centres.astype(np.float64)
-    for start in range(0, n, CHUNK):
-        rows = slice(start, start + CHUNK)
-        columns = np.ascontiguousarray(points[rows].T, dtype=np.float64)
-        squared = np.zeros((len(wide), columns.shape[1]))
-        for values, centre in zip(columns, wide.T, strict=True):
-            step = values[None, :] - centre[:, None]
-            step *= step
-            squared += step
-        found.labels[rows] = squared.argmin(axis=0)
-        two = np.partition(squared, 1, axis=0)[:2]
-        found.distance[rows], found.second[rows] = np.sqrt(two)
+    """The two nearest centres of each row, at least two centres given; float64 inside."""
+    found = NearestTwo(np.empty(len(points), dtype=np.int32), np.empty(len(points)), np.empty(len(points)))
+    label_rows_two(np.ascontiguousarray(points), np.ascontiguousarray(centres, dtype=np.float64), *found)
     return found
+
+
+def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Nearest centre of each row, int32, the same as `nearest_two` names."""
+    labels = np.empty(len(points), dtype=np.int32)
+    label_rows(np.ascontiguousarray(points), np.ascontiguousarray(centres, dtype=np.float64), labels)
+    return labels
+
+
+def column_blocks(points: np.ndarray) -> np.ndarray:
+    """Rows in blocks of CHUNK, each laid out as columns: shape (blocks, d, CHUNK); the last one padded with zeros."""
+    count = -(-len(points) // CHUNK)
+    blocks = np.zeros((count * CHUNK, points.shape[1]), dtype=points.dtype)
+    blocks[: len(points)] = points
+    return np.ascontiguousarray(blocks.reshape(count, CHUNK, -1).swapaxes(1, 2))
+
+
+def content_keys(points: np.ndarray, seed: int) -> np.ndarray:
+    """A random number of each row that its content and the seed decide, uint64."""
+    keys = np.full(len(points), np.uint64(seed % 2**63) + np.uint64(0x9E3779B97F4A7C15), dtype=np.uint64)
+    for start in range(0, len(points), KEY_ROWS):
+        block = keys[start : start + KEY_ROWS]
+        # -0.0 and 0.0 are one value but not one bit pattern
+        bits = (points[start : start + KEY_ROWS] + np.float32(0)).astype(np.float32, copy=False).view(np.uint32)
+        for column in bits.T:
+            block = _mixed(block ^ column)
+        keys[start : start + KEY_ROWS] = block
+    return keys
+
+
+def key_order(keys: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Positions of rows in the random order that their keys decide; equal rows are spread over it, light ones first."""
+    order = np.argsort(keys, kind="stable") if weights is None else np.lexsort((weights, keys))
+    grouped = keys[order]
+    first = np.r_[True, grouped[1:] != grouped[:-1]]
+    rank = np.arange(len(keys)) - np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
+    spread = np.empty_like(keys)
+    spread[order] = _mixed(grouped + rank.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03))
+    return np.argsort(spread, kind="stable")
 
 
 def content_order(points: np.ndarray, seed: int) -> np.ndarray:
@@ -53,17 +77,7 @@ def content_order(points: np.ndarray, seed: int) -> np.ndarray:
     Taking the first m rows in this order is a random sample that stays the same when customers are shuffled. Equal
     rows are spread over the order instead of standing together.
     """
-    bits = np.ascontiguousarray(points, dtype=np.float32).view(np.uint32)
-    keys = np.full(len(points), np.uint64(seed % 2**63) + np.uint64(0x9E3779B97F4A7C15), dtype=np.uint64)
-    for column in bits.T:
-        keys = _mixed(keys ^ column)
-    order = np.argsort(keys, kind="stable")
-    grouped = keys[order]
-    first = np.r_[True, grouped[1:] != grouped[:-1]]
-    rank = np.arange(len(keys)) - np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
-    spread = np.empty_like(keys)
-    spread[order] = _mixed(grouped + rank.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03))
-    return np.argsort(spread, kind="stable")
+    return key_order(content_keys(np.asarray(points, dtype=np.float32), seed))
 
 
 def _mixed(keys: np.ndarray) -> np.ndarray:

@@ -8,6 +8,10 @@ Lang = Literal["en", "zh"]
 Unit = Literal["", "days", "money", "share", "truth"]
 
 
+# how a moment is called once it is counted in days
+DAYS_AGO = " (days ago)"
+
+
 class Phrase(NamedTuple):
     """A feature's name, what low and high values mean, and the family whose members say much the same."""
 
@@ -180,9 +184,15 @@ def phrase(feature: str) -> Phrase:
 
     >>> phrase("pets_owned").high_en, phrase("pets_owned").high_zh
     ('high pets owned', 'pets owned偏高')
+    >>> phrase("first_purchase (days ago)").high_en
+    'first purchase long ago'
     """
     if feature in PHRASES and PHRASES[feature].low_en:
         return PHRASES[feature]
+    if feature.endswith(DAYS_AGO):
+        what = feature.removesuffix(DAYS_AGO).replace("_", " ")
+        said = (f"recent {what}", f"{what}较近", f"{what} long ago", f"{what}较早")
+        return Phrase(feature, "days", f"days since {what}", f"距{what}天数", *said)
     known = PHRASES.get(feature)
     en, zh = (known.en, known.zh) if known else (feature.replace("_", " "), feature.replace("_", " "))
     family = known.family if known else feature

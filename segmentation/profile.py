@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,18 +10,15 @@ import pandas as pd
 
 from scenefit.contracts.errors import ContractError
 from segmentation.columns import column_kind, numbers, texts
+from segmentation.names import SegmentName
 from segmentation.phrases import phrase
+
+__all__ = ["DISTINCT", "TYPICAL", "SegmentName", "profiles", "segment_ids"]
 
 # below this distance from the base, in standard deviations, a feature names nobody
 DISTINCT = 0.25
 WORDS = 2
-
-
-class SegmentName(NamedTuple):
-    """What a segment is called."""
-
-    en: str
-    zh: str
+TYPICAL = SegmentName("Typical customers", "典型客户")
 
 
 class _Feature(NamedTuple):
@@ -46,7 +43,11 @@ def segment_ids(scene_id: str, labels: np.ndarray) -> np.ndarray:
 
 
 def profiles(
-    frame: pd.DataFrame, labels: np.ndarray, scene_id: str, names: Mapping[int, SegmentName] | None = None
+    frame: pd.DataFrame,
+    labels: np.ndarray,
+    scene_id: str,
+    names: Mapping[int, SegmentName] | None = None,
+    ids: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """What sets each segment apart, as the table segment_profiles: one row per segment and feature.
 
@@ -55,6 +56,7 @@ def profiles(
     frame : the features the segments were found in, before encoding, shape (n, d)
     labels : segment of each row, 0 ... k - 1
     names : names that people gave, by label; the others are named by their most distinctive features
+    ids : segment id of each label, where segments have an identity that outlives a refit; None numbers them by label
 
     Notes
     -----
@@ -66,13 +68,15 @@ def profiles(
         raise ContractError(f"profiles of {scene_id!r}: {len(frame):,} rows but {len(labels):,} labels; give one each")
     sizes = np.bincount(labels)
     found = [part for name in frame.columns for part in _features(frame[name], labels, len(sizes))]
-    called = _automatic_names(found, len(sizes)) | dict(names or {})
-    ids = segment_ids(scene_id, np.arange(len(sizes)))
+    if ids is not None and len(ids) != len(sizes):
+        raise ContractError(f"profiles of {scene_id!r}: {len(sizes)} segments but {len(ids)} ids; give one each")
+    called = _all_names(found, len(sizes), names or {})
+    known_as = segment_ids(scene_id, np.arange(len(sizes))) if ids is None else np.asarray(ids, dtype=object)
     parts = [
         pd.DataFrame(
             {
                 "scene_id": scene_id,
-                "segment_id": ids[part.segment],
+                "segment_id": known_as[part.segment],
                 "size": sizes[part.segment],
                 "name_en": [called[label].en for label in part.segment],
                 "name_zh": [called[label].zh for label in part.segment],
@@ -132,11 +136,13 @@ def _level_features(series: pd.Series, labels: np.ndarray, k: int) -> list[_Feat
     return found
 
 
-def _automatic_names(found: list[_Feature], k: int) -> dict[int, SegmentName]:
-    """Names of the most distinctive features, unique within the scene."""
-    words = {label: _words(found, label) for label in range(k)}
-    names: dict[int, SegmentName] = {}
-    for label, spoken in words.items():
+def _all_names(found: list[_Feature], k: int, given: Mapping[int, SegmentName]) -> dict[int, SegmentName]:
+    """The given names, and for the others names of their most distinctive features, unique within the scene."""
+    names = dict(given)
+    for label in range(k):
+        if label in given:
+            continue
+        spoken = _words(found, label)
         for length in range(min(WORDS, len(spoken)), len(spoken) + 1):
             candidate = _joined(spoken[:length])
             if candidate not in names.values():
@@ -169,6 +175,6 @@ def _words(found: list[_Feature], label: int) -> list[SegmentName]:
 
 def _joined(spoken: list[SegmentName]) -> SegmentName:
     if not spoken:
-        return SegmentName("Typical customers", "典型客户")
+        return TYPICAL
     en = ", ".join(word.en for word in spoken)
     return SegmentName(en[0].upper() + en[1:], "、".join(word.zh for word in spoken))

@@ -333,3 +333,11 @@ def _serving(monkeypatch: pytest.MonkeyPatch, **people: tuple[int, str | None]) 
     monkeypatch.setattr(online, "VIEWS", {CUSTOMER_SERVING.name: CUSTOMER_SERVING})
     snapshot(D, **people)
     return snapshot
+
+
+def test_nothing_is_written_when_one_view_has_no_snapshot(firm: Firm) -> None:
+    workspace = firm()
+    history.build(workspace, [D], views=["customer_daily"])
+    with pytest.raises(StoreError, match="no usable snapshots of customer_credit"):
+        online.materialize(workspace, D)
+    assert not (workspace.root / "feast" / "online").exists()

@@ -1,14 +1,16 @@
 """Customers as points: every attribute weighs alike, and nothing odd slips through."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scenefit.contracts.errors import ContractError, NotFitted, SettingsError
-from segmentation.encoders import CustomerEncoder
+from segmentation.encoders import CustomerEncoder, read_encoder
 
 
 def customers(n=2000, seed=0):
@@ -195,33 +197,77 @@ def test_one_extreme_spender_does_not_leave_the_map():
     assert np.abs(CustomerEncoder().fit_transform(frame)).max() <= 5
 
 
-class SpokenToScikitLearn(CustomerEncoder):
-    """The encoder with scikit-learn's error classes, so that its checks read our refusals."""
-
-    def fit(self, X, y=None):
-        try:
-            return super().fit(X, y)
-        except ContractError as error:
-            raise ValueError(str(error)) from error
-
-    def transform(self, X):
-        try:
-            return super().transform(X)
-        except ContractError as error:
-            raise ValueError(str(error)) from error
-        except NotFitted as error:
-            raise NotFittedError(str(error)) from error
-
-
+@parametrize_with_checks([CustomerEncoder(), CustomerEncoder(skew="quantile")])
 @pytest.mark.filterwarnings("ignore")
-def test_it_is_a_scikit_learn_transformer():
-    our_own_words = "refused as asked, in another wording than the check's"
-    check_estimator(
-        SpokenToScikitLearn(),
-        expected_failed_checks={
-            "check_n_features_in_after_fitting": our_own_words,
-            "check_complex_data": our_own_words,
-            "check_estimators_empty_data_messages": our_own_words,
-            "check_fit2d_1sample": our_own_words,
-        },
-    )
+def test_it_is_a_scikit_learn_transformer(estimator, check):
+    check(estimator)
+
+
+def test_refusals_are_errors_of_scikit_learn_as_well():
+    with pytest.raises(NotFittedError):
+        CustomerEncoder().transform(customers())
+    with pytest.raises(ValueError, match="infinite"):
+        CustomerEncoder().fit(pd.DataFrame({"x": [1.0, np.inf]}))
+
+
+def test_its_output_can_be_a_frame():
+    frame = CustomerEncoder().set_output(transform="pandas").fit_transform(customers())
+    assert frame.columns[:2].tolist() == ["spend_365d", "spend_365d (missing)"]
+
+
+def test_protected_columns_come_in_one_by_one_when_asked_for_by_name():
+    frame = customers().assign(gender=["f", "m"] * 1000, birth_year=np.arange(2000) % 50 + 1950)
+    assert set(CustomerEncoder(include=["birth_year"]).fit(frame).dropped_) == {"gender"}
+    with pytest.raises(SettingsError, match="include names column 'mood'"):
+        CustomerEncoder(include=["mood"]).fit(frame)
+
+
+def test_a_text_column_that_turned_into_numbers_is_refused():
+    encoder = CustomerEncoder().fit(pd.DataFrame({"tier": ["a", "b"] * 50}))
+    with pytest.raises(ContractError, match="'tier' held texts at fit but holds number values now"):
+        encoder.transform(pd.DataFrame({"tier": [1, 2]}))
+    with pytest.raises(ContractError, match="'x' must hold numbers but has values such as 'high'"):
+        CustomerEncoder().fit(pd.DataFrame({"x": [1, 2]})).transform(pd.DataFrame({"x": ["high"]}))
+
+
+def test_a_single_category_is_dropped_with_the_reason():
+    encoder = CustomerEncoder().fit(pd.DataFrame({"country": ["CN"] * 10, "x": np.arange(10)}))
+    assert encoder.dropped_ == {"country": "constant: 'CN' in every row"}
+
+
+def test_quantiles_straighten_what_logarithms_cannot():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"net_spend": -rng.lognormal(0, 1.5, 5000), "trend_28d": rng.normal(size=5000)})
+    points = CustomerEncoder(skew="quantile").fit_transform(frame)
+    assert abs(pd.Series(points[:, 0]).skew()) < 0.05
+    assert_allclose(points.var(axis=0), 1, atol=0.01)
+    # a symmetric column stays as it is
+    assert_array_equal(points[:, 1], CustomerEncoder().fit_transform(frame)[:, 1])
+    # order is kept
+    assert (np.diff(points[np.argsort(frame.net_spend), 0]) >= 0).all()
+
+
+def test_equal_values_get_the_middle_of_the_ranks_they_share():
+    frame = pd.DataFrame({"buys": [0.0] * 60 + [1.0] * 20 + [5.0] * 19 + [400.0]})
+    encoder = CustomerEncoder(skew="quantile").fit(frame)
+    (plan,) = encoder.plans_
+    # 60 of 100 lie at 0: their middle rank is .3, whose normal score is -.524
+    assert_allclose(encoder.transform(frame)[0, 0] * plan.scale + plan.centre, -0.524, atol=0.02)
+
+
+def test_a_stored_encoder_encodes_alike():
+    frame = customers().assign(joined=pd.date_range("2025-01-01", periods=2000, freq="h"))
+    for skew in ("log", "quantile"):
+        encoder = CustomerEncoder(skew=skew, as_of=pd.Timestamp("2026-01-01")).fit(frame)
+        again = read_encoder(json.loads(json.dumps(encoder.facts())))
+        assert_array_equal(again.transform(frame), encoder.transform(frame))
+        assert_array_equal(again.get_feature_names_out(), encoder.get_feature_names_out())
+    with pytest.raises(ContractError, match="fit again"):
+        read_encoder({"plans": [{"kind": "PicklePlan"}]})
+    with pytest.raises(NotFitted, match="call fit first"):
+        CustomerEncoder().facts()
+
+
+def test_no_settings_other_than_the_known():
+    with pytest.raises(SettingsError, match="skew is 'cube'; choose 'log' or 'quantile'"):
+        CustomerEncoder(skew="cube").fit(customers())

@@ -75,6 +75,22 @@ def test_a_name_that_a_person_gave_stays(frame):
     assert table.loc[table.segment_id == "travel/1", "name_zh"].unique().tolist() == ["夜猫子"]
 
 
+def test_ids_that_outlived_a_refit_are_kept(frame):
+    table = profiles(frame, LABELS, "travel", ids=["travel/7", "travel/3"])
+    assert table.groupby("segment_id")["size"].first().to_dict() == {"travel/3": 2, "travel/7": 4}
+    with pytest.raises(ContractError, match="2 segments but 1 ids"):
+        profiles(frame, LABELS, "travel", ids=["travel/7"])
+
+
+def test_no_automatic_name_repeats_one_that_a_person_gave(frame):
+    automatic = (
+        profiles(frame, LABELS, "travel").set_index("segment_id").loc["travel/2", ["name_en", "name_zh"]].iloc[0]
+    )
+    names = profiles(frame, LABELS, "travel", names={0: SegmentName(*automatic)}).groupby("segment_id").name_en.first()
+    assert names["travel/1"] == "Night shoppers, many visits lately"
+    assert names["travel/2"] != names["travel/1"]
+
+
 def test_constant_and_empty_columns_have_no_z():
     frame = pd.DataFrame({"one": [1, 1], "none": [np.nan, np.nan], "gap": pd.Series([None, None], dtype=object)})
     table = profiles(frame, np.array([0, 1]), "travel")
