@@ -109,7 +109,7 @@ def views_table(report: Quality, streams: Mapping[str, Freshness], say: Speech, 
             t("Age, days"): rows["age_days"].astype(float).round(1),
             t("Of its time to live"): (rows["age_days"].astype(float) / rows["ttl_days"]).clip(upper=1),
             t("Rows"): [say.count(n) for n in rows["rows"]],
-            t("Compared with"): [EMPTY if pd.isna(at) else say.day(at, timezone) for at in rows["baseline"]],
+            t("Compared with"): [EMPTY if pd.isna(at) else say.day(at, timezone)[:10] for at in rows["baseline"]],
             t("Files"): rows["files"].astype(int),
             t("Size"): [EMPTY if pd.isna(size) else _size(int(size)) for size in rows["bytes"]],
         }

@@ -129,9 +129,16 @@ def test_a_feature_is_found_by_a_word_and_stays_through_the_language_switch(visi
     page.get_by_role("textbox", name="搜索").fill("bureau.score")
     page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile("共 \\d+ 个特征，显示 2 个"))).to_be_visible()
-    page.get_by_role("combobox", name="特征", exact=True).click()
-    page.get_by_role("option").nth(1).click()
     code = page.get_by_text(re.compile("^customer_risk:bureau_score"))
+    expect(code).to_have_text("customer_risk:bureau_score")
+    second = page.get_by_role("option").nth(1)
+    for _ in range(5):
+        # the list closes again when it is opened while the page is still being drawn
+        page.get_by_role("combobox", name="特征", exact=True).click()
+        page.wait_for_timeout(500)
+        if second.is_visible():
+            break
+    second.click()
     expect(code).to_have_text("customer_risk:bureau_score_change")
     page.get_by_text("English", exact=True).click()
     expect(page.get_by_role("heading", name="Models & features", level=1)).to_be_visible()
