@@ -108,6 +108,35 @@ def correct(
 
 
 @app.command()
+def retain(
+    before: Annotated[str, typer.Option(help="Day, such as 2025-01-01: files of earlier event dates (UTC) go.")],
+    workspace: Folder = HERE,
+    view: Views = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old feature files: snapshots, corrections and logs of days before a date."""
+    from datetime import date
+
+    from feature_repo.manifest import folder_of
+    from feature_repo.views import STORED, VIEWS
+    from feature_repo.writer import retain as remove_before
+    from scenefit.contracts.errors import SettingsError
+
+    place = opened_at(workspace).place
+    kept = {found.name: found for found in (*STORED, *(v for v in VIEWS.values() if v.stream))}
+    unknown = sorted(set(view or kept) - set(kept))
+    if unknown:
+        raise SettingsError(f"feature view {unknown[0]!r} has no files of its own; choose among {sorted(kept)}")
+    try:
+        day = date.fromisoformat(before)
+    except ValueError as error:
+        raise SettingsError(f"--before {before!r} is no day; write it like 2025-01-01") from error
+    with entered(place, "features retain", {"before": before, "views": view or "all"}):
+        removed = {name: remove_before(folder_of(place, kept[name]), day) for name in view or kept}
+    _rows(removed, {}, "files removed", as_json)
+
+
+@app.command()
 def compact(workspace: Folder = HERE, view: Views = None, as_json: AsJson = False) -> None:
     """Merge the many small files of pushed features into one per day."""
     from feature_repo.compaction import compact as merge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,10 +23,10 @@ from feature_repo.manifest import (
     write_manifest,
 )
 from feature_repo.views import STORED
-from feature_repo.writer import Partition, drop, partition_of, partitions, write
+from feature_repo.writer import Partition, damage_named, drop, partition_of, partitions, spill_folder, write
 from scenefit.contracts.errors import SettingsError, StoreError
 from scenefit.runtime.store import connect, raw_views
-from scenefit.runtime.workspace import Dataset, Workspace
+from scenefit.runtime.workspace import Dataset, Workspace, disk_errors
 
 DAY = timedelta(days=1)
 
@@ -56,12 +56,11 @@ def build(
     """
     dataset = workspace.dataset()
     asked = _asked(days, views, dataset)
-    kept = {p.created for view in STORED for p in partitions(folder_of(workspace, view))}
     instants = {instant for wanted in asked.values() for instant in wanted}
-    with _connection(workspace, memory_limit, threads) as connection:
-        manifest = _manifest(workspace, dataset, kept | instants, connection)
+    with _alone(workspace), _connection(workspace, memory_limit, threads) as connection:
+        manifest = _manifest(workspace, dataset, instants, connection)
         files = {view: [snapshot_file(workspace, view, i, manifest) for i in wanted] for view, wanted in asked.items()}
-        missing = [(view, p) for view, wanted in files.items() for p in wanted if not p.file.is_file()]
+        missing = [(view, p) for view, wanted in files.items() for p in wanted if not p.whole]
         if missing:
             _write_missing(connection, missing, dataset.timezone)
     return {view.name: sum(partition.rows for partition in wanted) for view, wanted in files.items()}
@@ -115,7 +114,7 @@ def correct(
     asked = _asked(days, views, dataset)
     (moment,) = _instants([known_at], dataset)
     corrected = dict.fromkeys((view.name for view in asked), 0)
-    with _connection(workspace, memory_limit, threads) as connection:
+    with _alone(workspace), _connection(workspace, memory_limit, threads) as connection:
         instants = {instant for wanted in asked.values() for instant in wanted}
         late = [instant.isoformat() for instant in sorted(instants) if instant >= moment]
         if late:
@@ -132,14 +131,21 @@ def correct(
 @contextmanager
 def _connection(workspace: Workspace, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """The raw tables in DuckDB, which spills below features/ when memory is short."""
-    spill = workspace.features / ".spill"
-    connection = connect(memory_limit, threads, spill)
-    try:
+    with spill_folder(workspace.features) as spill, connect(memory_limit, threads, spill) as connection:
         raw_views(connection, workspace)
         yield connection
-    finally:
-        connection.close()
-        shutil.rmtree(spill, ignore_errors=True)
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """One build of a workspace at a time; others wait. The lock goes with its process, however that ends."""
+    lock = workspace.root / ".features.lock"
+    with disk_errors(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("w")
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _manifest(
@@ -147,7 +153,9 @@ def _manifest(
 ) -> Manifest:
     """The manifest with the given moments; files that it no longer covers are removed first."""
     manifest = read_manifest(workspace, dataset)
-    lacking = manifest.lacks(moments)
+    # what is kept is judged by the present data before anything is called overtaken
+    kept = {p.created for view in STORED for p in partitions(folder_of(workspace, view))}
+    lacking = manifest.lacks(kept | moments)
     if lacking:
         manifest = manifest.plus(known_digests(connection, lacking))
     for view in STORED:
@@ -185,10 +193,12 @@ def _correct(
         )
     connection.register("present", snapshot(connection, view, instant, created=known_at))
     same = " AND ".join(f'old."{name}" IS NOT DISTINCT FROM present."{name}"' for name in (*view.keys, *view.names))
-    changed = connection.sql(
-        f"SELECT * FROM present WHERE NOT EXISTS (FROM ({rows_sql(view, [p.file for p in kept])}) AS old WHERE {same})"
-        f" ORDER BY {', '.join(view.keys)}"
-    ).to_arrow_table()
+    before = rows_sql(view, [p.file for p in kept])
+    with damage_named(folder_of(workspace, view)):
+        changed = connection.sql(
+            f"SELECT * FROM present WHERE NOT EXISTS (FROM ({before}) AS old WHERE {same})"
+            f" ORDER BY {', '.join(view.keys)}"
+        ).to_arrow_table()
     connection.unregister("present")
     if changed.num_rows:
         digest = manifest.digest(view, known_at)

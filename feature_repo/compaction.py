@@ -42,9 +42,9 @@ def compact(folder: Path, view: View) -> int:
 def _compact_day(day: Path, view: View) -> int:
     removed = _finish(day)
     files = sorted(day.glob("part-*.parquet"))
-    if not files or (len(files) == 1 and pq.read_schema(files[0]).equals(view.arrow)):
+    merged = _merged(files, view) if files else None
+    if merged is None or (len(files) == 1 and pq.read_schema(files[0]).equals(view.arrow)):
         return removed
-    merged = _merged(files, view)
     target = day / f"part-{uuid.uuid4().hex}.parquet"
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     with disk_errors(target):

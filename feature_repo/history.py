@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,8 +15,8 @@ from feature_repo.definition import EVENT_TIME, Feature, Service, View
 from feature_repo.manifest import current, folder_of, newest, read_manifest, rows_sql
 from feature_repo.services import SERVICES
 from feature_repo.views import VIEWS
-from feature_repo.writer import Partition, partitions
-from scenefit.contracts.errors import ContractError, SettingsError, StoreError
+from feature_repo.writer import Partition, damage_named, partitions
+from scenefit.contracts.errors import ContractError, SettingsError
 from scenefit.contracts.schema import frame_of
 from scenefit.runtime.store import connect
 from scenefit.runtime.workspace import Workspace
@@ -87,17 +86,18 @@ def as_of(time: pd.Timestamp, service: str, workspace: Workspace, *, purpose: st
     StoreError : no snapshot at or before `time` within the TTL.
     """
     definition = _service(service, purpose)
+    streams = [view.name for view in definition.views if view.stream]
+    if streams:
+        raise SettingsError(
+            f"service {service}: {streams} are pushed row by row and have no snapshot; read one person online "
+            "(`scenefit features read`), or rows of the past with training_frame"
+        )
     dataset = workspace.dataset()
     parts = {view: [p.file for p in newest(workspace, view, dataset, time)] for view in definition.views}
-    try:
+    with damage_named(workspace.features):
         data = _side_by_side(definition, parts)
         if data is None:
             data = _joined(definition, parts)
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise StoreError(
-            f"{workspace.features}: snapshots for {service} cannot be read ({str(error).splitlines()[0]}); "
-            "remove the damaged file and build the features again"
-        ) from error
     return _frame(data, definition.features)
 
 

@@ -24,8 +24,8 @@ CUSTOMER_LABELS = View(
         Feature("bought_28d", "bool", "", "Bought something in the 28 days before; empty: none known of anybody",
                 "此前 28 天内购买过；空：尚无此类记录", ACTED),
     ),
-    # the label of an earlier window is another label: it must not answer in place of a missing one
-    ttl=timedelta(hours=1),
+    # the label of another window is another label, be it a minute earlier: it would tell what features knew already
+    ttl=timedelta(microseconds=1),
     cadence="day",
     en="What people registered before the snapshot did in the 28 days that end there",
     zh="快照前已注册者在截至快照的 28 天内的行为",
@@ -36,6 +36,7 @@ CUSTOMER_LABELS = View(
 def known_at(times: pd.Series) -> pd.Series:
     """When the labels of features as of the given moments are known: at the end of the 28 days that begin there.
 
-    Read `labels_v1` at these moments to get what happened after `times`.
+    Read `labels_v1` at these moments to get what happened after `times`; there must be a snapshot at exactly these
+    moments. Labels are read in hindsight: late events count once `history.correct` has added them.
     """
     return times + pd.Timedelta(WINDOW)

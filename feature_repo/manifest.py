@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +100,9 @@ def current(workspace: Workspace, view: View, dataset: Dataset) -> list[Partitio
     manifest = read_manifest(workspace, dataset)
     found = partitions(folder_of(workspace, view))
     usable = [p for p in found if p.digest == manifest.digest(view, p.created)]
+    foreign = sorted(set(folder_of(workspace, view).rglob("[!._]*.parquet")) - {p.file for p in found})
+    if foreign:
+        raise StoreError(f"{foreign[0]}: no snapshot of {view.name}, but a training frame would read it; move it away")
     if not usable or len(usable) < len(found):
         reason = "they were made from other data or definitions" if found else "there are none"
         raise StoreError(
@@ -117,12 +121,13 @@ def newest(workspace: Workspace, view: View, dataset: Dataset, time: pd.Timestam
     """
     if time.tz is None:
         raise SettingsError(f"as of {time}: has no time zone; give a moment such as 2026-01-01T00:00+00:00")
-    known = [partition for partition in current(workspace, view, dataset) if partition.created <= time]
+    # a label tells of the past, and what came in late is part of it
+    known = [p for p in current(workspace, view, dataset) if view.label or p.created <= time]
     instants = [p.instant for p in known if not p.corrects and p.instant <= time <= p.instant + view.ttl]
     if not instants:
         there = ", ".join(p.instant.isoformat() for p in current(workspace, view, dataset) if not p.corrects)
         raise StoreError(
-            f"{folder_of(workspace, view)}: no snapshot of {view.name} within {view.ttl.days} days before "
+            f"{folder_of(workspace, view)}: no snapshot of {view.name} within {_span(view.ttl)} before "
             f"{time.isoformat()}; there are {there}. Make one with `scenefit features build` or "
             "feature_repo.history.build"
         )
@@ -138,6 +143,10 @@ def rows_sql(view: View, files: list[Path]) -> str:
         keys = ", ".join(f'"{key}"' for key in view.keys)
         query += f' QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{CREATED}" DESC) = 1'
     return query
+
+
+def _span(ttl: timedelta) -> str:
+    return f"{ttl.days} days" if ttl.days else f"{ttl} hours"
 
 
 def _written(moment: pd.Timestamp) -> str:

@@ -19,10 +19,11 @@ def loan_burden(given: dict[str, list[float | None]]) -> dict[str, list[float | 
     }
     for amount, apr, months, spend, debt in zip(*(given[name] for name in columns), strict=True):
         instalment = None
-        if amount is not None and apr is not None and months is not None and months >= 1:
+        if amount is not None and apr is not None and apr >= 0 and months is not None and months >= 1:
             rate = apr / 12
-            # an annuity; without interest the amount in equal parts
-            instalment = amount * rate / (1 - (1 + rate) ** -months) if rate > 0 else amount / months
+            # an annuity; without interest, or with so little that 1 + rate cannot hold it, the amount in equal parts
+            discount = 1 - (1 + rate) ** -months
+            instalment = amount * rate / discount if discount > 0 else amount / months
         monthly = spend / 3 if spend else None
         after = None if amount is None or debt is None else debt + amount
         found["loan_instalment"].append(instalment)

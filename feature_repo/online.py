@@ -17,7 +17,7 @@ from feature_repo.refresh import Materialized, refresh
 from feature_repo.services import SERVICES
 from feature_repo.store import only_writer
 from feature_repo.views import VIEWS
-from scenefit.contracts.errors import SettingsError
+from scenefit.contracts.errors import ContractError, SettingsError
 from scenefit.runtime.workspace import Workspace
 
 # beyond this the snapshot files are faster, and they do not keep a server from deciding
@@ -98,11 +98,17 @@ class Reader:
         Raises
         ------
         SettingsError : the service is unknown or has views that are not online; `at` has no time zone.
-        ContractError : the request lacks a value.
+        ContractError : the request lacks a value, or holds one the service does not ask for.
         StoreError : the online store does not answer.
         """
         answer = self.read_some([customer_id], service, at)[0]
         if request is not None:
+            foreign = sorted(set(request) - set(SERVICES[service].request))
+            if foreign:
+                raise ContractError(
+                    f"online read of {service}: {foreign} are no request values; stored features cannot be brought "
+                    f"along. The service takes {SERVICES[service].request}"
+                )
             for part in SERVICES[service].on_demand:
                 answer.update(_computed(part, answer, request))
         return answer

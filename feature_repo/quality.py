@@ -20,8 +20,8 @@ from feature_repo.manifest import Manifest, folder_of, read_manifest, rows_sql, 
 from feature_repo.quality_bands import Bands, Finding
 from feature_repo.quality_tables import FEATURE_QUALITY, VIEW_QUALITY, Quality, checked, load, save
 from feature_repo.views import STORED, VIEWS
-from feature_repo.writer import partitions
-from scenefit.contracts.errors import SettingsError, StoreError
+from feature_repo.writer import damage_named, partitions, spill_folder
+from scenefit.contracts.errors import SettingsError
 from scenefit.runtime.store import connect
 from scenefit.runtime.workspace import Workspace
 
@@ -82,21 +82,17 @@ def quality(
     dataset = workspace.dataset()
     features: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
-    connection = connect(memory_limit, threads, workspace.features / ".spill")
-    try:
+    with (
+        spill_folder(workspace.features) as spill,
+        damage_named(workspace.features),
+        connect(memory_limit, threads, spill) as connection,
+    ):
         asked = Asked(workspace, read_manifest(workspace, dataset), moment, bands or Bands(), connection)
         for view in asked_views:
             now = _snapshot(asked, view, moment)
             before = _before(asked, view, now, compared)
             features += [] if now is None else _feature_lines(asked, view, now, before)
             lines.append(_view_line(asked, view, now, before))
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise StoreError(
-            f"{workspace.features}: a snapshot cannot be read ({str(error).splitlines()[0]}); "
-            "remove the damaged file and build the features again"
-        ) from error
-    finally:
-        connection.close()
     return Quality(
         moment, dataset.fingerprint, dataset.synthetic, bands or Bands(),
         checked(features, FEATURE_QUALITY), checked(lines, VIEW_QUALITY),

@@ -15,6 +15,7 @@ from feature_repo import delta
 from feature_repo.definition import EVENT_TIME
 from feature_repo.delta import Refreshed
 from feature_repo.online_rows import entity_keys, event_microseconds, online_rows
+from feature_repo.writer import damage_named, spill_folder
 from scenefit.contracts.errors import StoreError
 from scenefit.runtime.store import connect
 from scenefit.runtime.workspace import Workspace, disk_errors
@@ -70,13 +71,14 @@ def refresh(
         note = delta.refreshed(file, view)
         if note is not None and note.store == online.identity and note.instant > instant:
             raise StoreError(_newer(online, f"{view.name} of {note.instant.isoformat()}", instant, file))
-        connection = connect(memory_limit, threads, workspace.features / ".spill")
-        try:
+        with (
+            spill_folder(workspace.features) as spill,
+            damage_named(workspace.features / view.source),
+            connect(memory_limit, threads, spill) as connection,
+        ):
             found, reason, sampled = _compared(connection, online, query, instant, file, note)
             verified = _written(connection, online, instant, file, found.written)
             delta.save(connection, view, file, Refreshed(online.identity, delta.definition_of(view), instant))
-        finally:
-            connection.close()
     return Materialized(instant, found.written, found.unchanged, found.gone, verified + sampled, reason)
 
 

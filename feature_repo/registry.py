@@ -33,6 +33,7 @@ from feature_repo.views_recent import CUSTOMER_RECENT
 from feature_repo.views_risk import CUSTOMER_CREDIT, CUSTOMER_RISK
 from feature_repo.views_scene import CUSTOMER_SCENE, SCENE_DAILY
 from feature_repo.views_supply import CAMPAIGN_DAILY, MERCHANT_DAILY, PRODUCT_DAILY
+from scenefit.contracts.errors import PurposeError
 from scenefit.contracts.purposes import require
 
 FEAST_TYPES = {"int": types.Int64, "float": types.Float64, "bool": types.Bool, "str": types.String}
@@ -160,6 +161,11 @@ def check_purposes(objects: list[Any]) -> None:
             path = f"service {service.name} > {projection.name}"
             for field in projection.features if projection.name not in on_demand else []:
                 _require(f"{path} > {field.name}", purpose, field.tags)
+                if field.tags.get("protected") == "true" and service.tags.get("protected") != "true":
+                    raise PurposeError(
+                        f"{path} > {field.name}: rests on protected columns, among {field.tags.get('columns')}; "
+                        "leave it out, or declare the service with protected = true"
+                    )
             if projection.name in on_demand:
                 _require(path, purpose, on_demand[projection.name].tags)
                 for source in on_demand[projection.name].source_feature_view_projections.values():

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from feature_repo.configuration import configuration
 from feature_repo.registering import Applied, place, register, registered
+from feature_repo.services import SERVICES
 from scenefit.contracts.errors import StoreError
 from scenefit.runtime.settings import read_settings
 from scenefit.runtime.workspace import Workspace
@@ -70,9 +71,11 @@ def historical_features(
 ) -> pa.Table:
     """The spine's rows with the service's features, by Feast's point-in-time join."""
     store = open_store(workspace, memory_limit=memory_limit, threads=threads)
+    # a label tells of the past, and what came in late is part of it; a feature is what was known then
+    known_only = not all(view.label for view in SERVICES[service].views)
     with quiet_feast():
         return store.get_historical_features(
-            entity_df=spine, features=store.get_feature_service(service), filter_by_created_timestamp=True
+            entity_df=spine, features=store.get_feature_service(service), filter_by_created_timestamp=known_only
         ).to_arrow()
 
 

@@ -197,7 +197,10 @@ def parquet_files(path: Path, span: Span = UNBOUNDED) -> list[Path]:
         found = path.rglob("*.parquet")
     files = sorted(file for file in found if file.is_file() and not file.name.startswith((".", "_")))
     if not files:
-        raise StoreError(f"{path}: no Parquet files; compute the features first (feature_repo.history.build)")
+        raise StoreError(
+            f"{path}: no Parquet files; compute the features first (`scenefit features build`), or push some if it "
+            "is a stream"
+        )
     if span == UNBOUNDED:
         return files
     # at least one file stays: it tells the columns' types even when no row matches

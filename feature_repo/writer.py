@@ -10,10 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +43,14 @@ class Partition:
     @property
     def rows(self) -> int:
         return int(pq.read_metadata(self.file).num_rows)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is there and can be read; one that was cut off is written again."""
+        try:
+            return self.file.is_file() and self.rows >= 0
+        except (pa.ArrowException, OSError):
+            return False
 
     @property
     def corrects(self) -> bool:
@@ -158,6 +170,28 @@ def remove(files: list[Path]) -> None:
                 file.parent.rmdir()
 
 
+@contextmanager
+def spill_folder(below: Path) -> Iterator[Path]:
+    """Where one connection may spill: two must not share a folder, the first to end would empty it for both."""
+    folder = below / f".spill-{uuid.uuid4().hex}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def damage_named(place: Path) -> Iterator[None]:
+    """Errors of reading feature files as sentences."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"{place}: feature files cannot be read ({str(error).splitlines()[0]}); remove the damaged file and build "
+            "the features again"
+        ) from error
+
+
 def retain(folder: Path, before: dt.date) -> int:
     """Remove all files of event dates before `before` (UTC); how many.
 
@@ -259,9 +293,7 @@ def _require_unique(data: pa.Table, by: list[str], view: View) -> None:
 
 
 def _require_same_log(folder: Path, view: View) -> None:
-    # one file speaks for the log: no append has let another kind in. A stream's log has thousands of them
-    days = sorted(folder.glob("dt=*"), reverse=True)
-    kept = next((pq.read_schema(file) for day in days for file in day.glob("part-*.parquet")), None)
+    kept = _schema_of_log(folder)
     if kept is None:
         return
     if kept.names != view.arrow.names or kept.types != view.arrow.types:
@@ -270,6 +302,21 @@ def _require_same_log(folder: Path, view: View) -> None:
             f"{folder}: the log of {view.name} was written under another definition (different: {different}); "
             "bring it to the present one with feature_repo.compaction.compact, then append"
         )
+
+
+def _schema_of_log(folder: Path) -> pa.Schema | None:
+    """The schema of one file, which speaks for the log: no append has let another kind in."""
+    for day in sorted(folder.glob("dt=*"), reverse=True):
+        for file in day.glob("part-*.parquet"):
+            try:
+                return pq.read_schema(file)
+            except FileNotFoundError:
+                continue  # compacted away meanwhile
+            except (pa.ArrowException, OSError) as error:
+                raise StoreError(
+                    f"{file}: not a whole Parquet file ({str(error).splitlines()[0]}); restore or remove it"
+                ) from error
+    return None
 
 
 def _moment(text: str) -> pd.Timestamp:

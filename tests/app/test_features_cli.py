@@ -233,6 +233,16 @@ class TestExport:
         assert "default_v1 > customer_risk > bureau_score" in sentence_of(ended, PurposeError)
         assert not file.exists()
 
+    def test_what_is_retained_no_longer_is_removed_by_day(self, features: Callable[..., Ended], own_world: Path) -> None:
+        features("build", "--view", "product_daily", "-w", own_world)
+        files = len(list((own_world / "features" / "product_daily").rglob("*.parquet")))
+        kept = document(features("retain", "--before", "2000-01-01", "--json", "-w", own_world))["rows"]
+        assert set(kept.values()) == {0}
+        gone = features("retain", "--before", "2100-01-01", "--view", "product_daily", "--json", "-w", own_world)
+        assert document(gone)["rows"] == {"product_daily": files}
+        ended = features("retain", "--before", "soon", "-w", own_world)
+        assert "'soon' is no day" in sentence_of(ended, SettingsError)
+
     def test_only_streams_are_compacted(self, features: Callable[..., Ended], own_world: Path) -> None:
         assert document(features("compact", "--json", "-w", own_world))["rows"] == {"customer_live": 0}
         ended = features("compact", "--view", "customer_daily", "-w", own_world)

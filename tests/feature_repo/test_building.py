@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -136,12 +138,56 @@ def test_requests_that_cannot_be_met_say_why(firm: Firm) -> None:
         history.correct(workspace, [ago(1)], D + DAY, views=CUSTOMER)
 
 
+def test_late_data_is_corrected_at_once_without_a_build_between(firm: Firm) -> None:
+    workspace = firm()
+    history.build(workspace, [ago(28), D], views=CUSTOMER)
+    late = event(99, "ann", ago(2), "purchase", scene_id="home", amount=7.0, ingested_at=D + DAY)
+    firm(**events(late))
+    before = files(workspace)
+    assert history.correct(workspace, [D], D + 2 * DAY, views=CUSTOMER) == {"customer_daily": 1}
+    assert {name: files(workspace)[name] for name in before} == before
+    # e2, e3, and then e6 and e99
+    assert purchases(workspace, ("ann", D + DAY), ("ann", D + 2 * DAY)) == [2, 4]
+
+
+def test_builds_at_once_keep_each_others_snapshots(firm: Firm) -> None:
+    workspace = firm()
+    days = [ago(21), ago(14), ago(7), D]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda day: history.build(workspace, [day], views=CUSTOMER), days))
+    assert history.snapshots(workspace, "customer_daily") == days
+    assert len(history.as_of(D, "offers_v1", workspace)) == 2
+
+
+def test_a_stray_file_among_snapshots_is_refused(firm: Firm) -> None:
+    workspace = firm()
+    history.build(workspace, [D], views=CUSTOMER)
+    file = next((workspace.features / "customer_daily").rglob("*.parquet"))
+    shutil.copy(file, file.with_name("part-zz-backup.parquet"))
+    with pytest.raises(StoreError, match=r"part-zz-backup\.parquet: no snapshot of customer_daily.*move it away"):
+        history.as_of(D, "offers_v1", workspace)
+    with pytest.raises(StoreError, match="move it away"):
+        purchases(workspace, ("ann", D))
+
+
+def test_a_snapshot_that_was_cut_off_is_written_again(firm: Firm) -> None:
+    workspace = firm()
+    history.build(workspace, [D], views=CUSTOMER)
+    file = next((workspace.features / "customer_daily").rglob("*.parquet"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000])
+    with pytest.raises(StoreError, match="customer_daily: feature files cannot be read"):
+        history.correct(workspace, [D], D + DAY, views=CUSTOMER)
+    history.build(workspace, [D], views=CUSTOMER)
+    assert file.read_bytes() == whole
+
+
 def test_a_damaged_manifest_or_snapshot_is_named(firm: Firm) -> None:
     workspace = firm()
     history.build(workspace, [D])
     file = next((workspace.features / "customer_daily").rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(StoreError, match=r"snapshots for offers_v1 cannot be read .*remove the damaged file"):
+    with pytest.raises(StoreError, match=r"feature files cannot be read .*remove the damaged file"):
         history.as_of(D, "offers_v1", workspace)
     (workspace.features / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match=r"manifest\.json: is damaged .*; remove it and build"):

@@ -62,9 +62,22 @@ def test_a_conversion_that_comes_in_late_corrects_the_label(firm: Firm) -> None:
     late = event(50, "ann", ago(2), "draw", ingested_at=D + 3 * US)
     workspace = firm(events=rows("events", EVENT, *EVENTS, late))
     history.build(workspace, [D], views=LABELS)
-    assert history.correct(workspace, [D], D + pd.Timedelta("30min"), views=LABELS) == {"customer_labels": 1}
-    spine = pd.DataFrame({"customer_id": "ann", EVENT_TIME: [D, D + pd.Timedelta("30min")]})
-    assert history.training_frame(spine, "labels_v1", workspace)["took_28d"].tolist() == [0.0, 1.0]
+    spine = pd.DataFrame({"customer_id": "ann", EVENT_TIME: [D]})
+    assert history.training_frame(spine, "labels_v1", workspace)["took_28d"].tolist() == [0.0]
+    assert history.correct(workspace, [D], D + pd.Timedelta("3d"), views=LABELS) == {"customer_labels": 1}
+    # labels are read in hindsight: what is learned from them is not held back by when they became known
+    assert history.training_frame(spine, "labels_v1", workspace)["took_28d"].tolist() == [1.0]
+    assert history.as_of(D, "labels_v1", workspace).set_index("customer_id").loc["ann", "took_28d"] == 1.0
+
+
+def test_a_label_answers_for_its_own_moment_alone(firm: Firm) -> None:
+    # a minute later the window would begin inside what features know
+    workspace = firm()
+    history.build(workspace, [D], views=LABELS)
+    moments = [D, D + pd.Timedelta("1min"), D + pd.Timedelta("1h")]
+    spine = pd.DataFrame({"customer_id": "bob", EVENT_TIME: moments})
+    found = history.training_frame(spine, "labels_v1", workspace)["took_28d"]
+    assert found.isna().tolist() == [False, True, True]
 
 
 def test_the_names_of_labels_tell_their_window() -> None:

@@ -91,3 +91,13 @@ def test_feast_computes_the_same_offline_and_online(firm: Firm) -> None:
         assert frame.loc["ann", LOAN_BURDEN.names].astype(float).tolist() == pytest.approx(by_hand)
         assert frame.loc["bob", "loan_instalment"] == pytest.approx(instalment)
         assert frame.loc["bob", LOAN_BURDEN.names[1:]].isna().all()
+
+
+@pytest.mark.parametrize(("apr", "instalment"), [(0.0, 100.0), (1e-16, 100.0), (0.12, 106.6185), (-0.1, None)])
+def test_a_rate_too_small_to_matter_is_no_interest_and_a_negative_one_no_loan(
+    apr: float, instalment: float | None
+) -> None:
+    found = LOAN_BURDEN.values(
+        {"loan_amount": [1200.0], "loan_apr": [apr], "loan_months": [12], "spend_90d": [None], "bureau_debt": [None]}
+    )["loan_instalment"]
+    assert found == [instalment if instalment is None else pytest.approx(instalment, abs=1e-4)]

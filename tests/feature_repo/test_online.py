@@ -341,3 +341,13 @@ def test_nothing_is_written_when_one_view_has_no_snapshot(firm: Firm) -> None:
     with pytest.raises(StoreError, match="no usable snapshots of customer_credit"):
         online.materialize(workspace, D)
     assert not (workspace.root / "feast" / "online").exists()
+
+
+def test_a_request_cannot_bring_stored_features_along(firm: Firm) -> None:
+    workspace = firm()
+    history.build(workspace, [D])
+    online.materialize(workspace, D)
+    with Reader(workspace) as reader:
+        assert reader.read("ann", "checkout_v1", D, {"price": 10.0})["price_to_ticket"].value is not None
+        with pytest.raises(ContractError, match=r"\['spend_90d'\] are no request values.*takes \['price'\]"):
+            reader.read("ann", "checkout_v1", D, {"price": 10.0, "spend_90d": 1.0})

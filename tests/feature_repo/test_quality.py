@@ -260,5 +260,5 @@ def test_bad_requests_say_what_to_do(firm):
     with pytest.raises(SettingsError, match=r"the baseline 2026-01-02.* is later than 2026-01-01"):
         quality.quality(workspace, D, baseline=D + timedelta(days=1))
     history.newest_snapshot(workspace, "customer_daily", D).file.write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match=r"a snapshot cannot be read .*remove the damaged file and build"):
+    with pytest.raises(StoreError, match=r"feature files cannot be read .*remove the damaged file and build"):
         quality.quality(workspace, D)

@@ -185,3 +185,11 @@ def test_names_of_snapshots_and_corrections_tell_their_moments(tmp_path: Path) -
     assert [(p.instant, p.created, p.corrects) for p in found] == [(T, T, False), (T, T + pd.Timedelta("1h"), True)]
     with pytest.raises(ContractError, match="cast them to the view's schema"):
         write(partition_of(tmp_path, T, "1" * 16), data.drop_columns("word"), CLICKS)
+
+
+def test_appending_beside_a_damaged_file_names_it(tmp_path: Path) -> None:
+    file = append(tmp_path, batch(("ann", 0, 1)), CLICKS)[0]
+    file.write_bytes(b"half")
+    for work in (lambda: append(tmp_path, batch(("bob", 0, 1)), CLICKS), lambda: compact(tmp_path, CLICKS)):
+        with pytest.raises(StoreError, match=r"part-.*: not a whole Parquet file.*restore or remove it"):
+            work()
