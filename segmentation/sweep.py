@@ -28,7 +28,7 @@ from segmentation.shards import (
     rows_at,
 )
 from segmentation.silhouettes import silhouettes
-from segmentation.ties import agreement, agreement_of_seeds, error_of_one_fit, tie_set
+from segmentation.ties import agreement, agreement_of_seeds, error_of_one_fit, error_over_rows, tie_set
 
 HIGHER_IS_BETTER = {
     "silhouette": True,
@@ -39,17 +39,24 @@ HIGHER_IS_BETTER = {
 
 
 class Judged(NamedTuple):
-    """What the sample says of each k: the seed of least inertia stands for it; figures of shape (ks, seeds)."""
+    """What the sample says of each k, for which the seed of least inertia stands; figures and errors: (ks, seeds)."""
 
     ks: list[int]
     fits: Fits
     best: np.ndarray
     figures: dict[str, np.ndarray]
+    over_rows: dict[str, np.ndarray]
 
     def of_best(self, figure: np.ndarray) -> np.ndarray:
         """A figure of the fit that stands for each k."""
         chosen: np.ndarray = figure[np.arange(len(self.ks)), self.best]
         return chosen
+
+    def error(self, name: str) -> np.ndarray:
+        """Standard error of a figure of the fit that stands for each k: over seeds and, where known, over rows."""
+        over_seeds = error_of_one_fit(self.figures[name])
+        over_rows = self.over_rows.get(name)
+        return over_seeds if over_rows is None else np.hypot(np.nan_to_num(over_seeds), self.of_best(over_rows))
 
 
 class SegmentSweep:
@@ -176,13 +183,15 @@ class SegmentSweep:
         found = fits(sample, ks, self.n_seeds, rows, self.seed, self._place())
         labels = found.labels.reshape(-1, len(rows))
         widths = silhouettes(sample.points[rows], labels, weights, self.backend, self.cores)
+        widths = widths.reshape(len(ks), self.n_seeds, len(rows))
         figures = {
-            "silhouette": (widths @ weights / weights.sum()).reshape(len(ks), self.n_seeds),
+            "silhouette": widths @ (weights / weights.sum()),
             "simplified_silhouette": found.simplified,
             "calinski_harabasz": found.calinski_harabasz,
             "davies_bouldin": found.davies_bouldin,
         }
-        return Judged(ks, found, found.inertia.argmin(axis=1), figures)
+        over_rows = {"silhouette": error_over_rows(widths, weights)}
+        return Judged(ks, found, found.inertia.argmin(axis=1), figures, over_rows)
 
     def _eligible(self, judged: Judged) -> np.ndarray:
         shares = judged.of_best(judged.fits.smallest_share)
@@ -199,7 +208,7 @@ class SegmentSweep:
         tied: tuple[int, ...] = ()
         for name in self.criteria:
             figures = judged.figures[name] if HIGHER_IS_BETTER[name] else -judged.figures[name]
-            found = tie_set(judged.ks, judged.of_best(figures), error_of_one_fit(figures), eligible)
+            found = tie_set(judged.ks, judged.of_best(figures), judged.error(name), eligible)
             both = tuple(k for k in tied if k in found)
             tied = both or tied or found
         return tied
@@ -223,7 +232,7 @@ class SegmentSweep:
                 "k": np.asarray(judged.ks, dtype=np.int64),
                 "inertia": scores.inertia,
                 "silhouette": judged.of_best(silhouette),
-                "silhouette_se": error_of_one_fit(silhouette),
+                "silhouette_se": judged.error("silhouette"),
                 "stability": [agreement_of_seeds(labelings, weights) for labelings in judged.fits.labels],
                 "smallest_share": scores.smallest_share,
                 "tied": [k in self.tie_set_ for k in judged.ks],

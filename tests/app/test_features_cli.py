@@ -233,7 +233,7 @@ class TestExport:
         assert "default_v1 > customer_risk > bureau_score" in sentence_of(ended, PurposeError)
         assert not file.exists()
 
-    def test_what_is_retained_no_longer_is_removed_by_day(self, features: Callable[..., Ended], own_world: Path) -> None:
+    def test_old_files_are_removed_by_day(self, features: Callable[..., Ended], own_world: Path) -> None:
         features("build", "--view", "product_daily", "-w", own_world)
         files = len(list((own_world / "features" / "product_daily").rglob("*.parquet")))
         kept = document(features("retain", "--before", "2000-01-01", "--json", "-w", own_world))["rows"]

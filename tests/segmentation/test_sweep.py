@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, davies_bouldin_score
@@ -202,6 +203,8 @@ def test_points_that_are_none_are_refused(points, message):
         ({"smallest": 3}, "smallest 3"),
         ({"criteria": ("elbow",)}, "choose at least one of"),
         ({"criteria": ()}, "choose at least one of"),
+        ({"resamples": -1}, "resamples at least 0"),
+        ({"cores": 0}, "cores must be at least 1"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message, planted):
@@ -218,3 +221,78 @@ def test_asking_before_fitting_and_with_other_columns(planted):
         SegmentSweep().predict(planted[0])
     with pytest.raises(ContractError, match="2 columns given, but the segments were found in 6"):
         SegmentSweep(k_range=[3]).fit(planted[0]).predict(planted[0][:, :2])
+
+
+def test_a_weight_of_two_is_the_customer_twice(planted):
+    points, _ = planted
+    heavy = np.where(np.arange(len(points)) % 3 == 0, 2.0, 1.0)
+    twice = np.concatenate([points, points[heavy == 2]])
+    weighted, repeated = SegmentSweep().fit(points, heavy), SegmentSweep().fit(twice)
+    assert weighted.tie_set_ == repeated.tie_set_
+    assert_array_equal(weighted.centers_, repeated.centers_)
+    assert_array_equal(weighted.labels_, repeated.labels_[: len(points)])
+    assert_frame_equal(weighted.report_, repeated.report_, rtol=1e-9)
+    assert_frame_equal(weighted.criteria_, repeated.criteria_, rtol=1e-9)
+
+
+def test_heavy_customers_pull_their_segment(planted):
+    points, truth = planted
+    heavy = np.where(truth == 0, 50.0, 1.0)
+    sweep = SegmentSweep(k_range=[2], smallest=0).fit(points, heavy)
+    assert_allclose(sweep.centers_[0], points[truth == 0].mean(axis=0), atol=0.5)
+
+
+def test_weighted_customers_are_sampled_by_weight(planted):
+    points, truth = planted
+    rare = np.where(truth == 4, 0.05, 1.0)
+    sweep = SegmentSweep(k_range=[4, 5], sample=800).fit(points, rare)
+    assert sweep.tie_set_ == (4,)  # the fifth segment has but 1.2 % of the weight
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], np.zeros(3000), np.full(3000, np.nan), -np.ones(3000)])
+def test_weights_that_are_none_are_refused(weights, planted):
+    with pytest.raises(ContractError, match="sample"):
+        SegmentSweep().fit(planted[0], weights)
+
+
+def test_every_number_of_the_tie_set_can_be_used(blurred):
+    sweep = SegmentSweep(n_seeds=3).fit(blurred)
+    assert tuple(sweep.centers_by_k_) == sweep.tie_set_
+    for k in sweep.tie_set_:
+        sizes = np.bincount(sweep.predict(blurred, k=k), minlength=k)
+        assert sizes.tolist() == sorted(sizes, reverse=True)
+        assert_allclose(sizes.min() / len(blurred), sweep.report_.set_index("k").smallest_share[k])
+    with pytest.raises(ContractError, match="k = 99 is not in the tie set"):
+        sweep.predict(blurred, k=99)
+
+
+def test_planted_segments_are_found_again_in_resamples_and_chance_ones_are_not(planted, blurred):
+    stable = SegmentSweep(k_range=[5]).fit(planted[0]).criteria_
+    loose = SegmentSweep(k_range=[5], resamples=4).fit(blurred).criteria_
+    assert stable.bootstrap_stability[0] > 0.99
+    assert loose.bootstrap_stability[0] < 0.8
+    assert SegmentSweep(k_range=[5], resamples=0).fit(planted[0]).criteria_.bootstrap_stability.isna().all()
+
+
+def test_figures_of_other_k_come_from_all_rows_too(planted):
+    points, _ = planted
+    sweep = SegmentSweep(k_range=[3, 5], sample=600).fit(points)
+    assert sweep.criteria_.refined.tolist() == [False, True]
+    assert sweep.report_.inertia[0] == pytest.approx(KMeans(3, n_init=3, random_state=0).fit(points).inertia_, rel=0.02)
+
+
+def test_many_equal_customers_and_a_constant_column():
+    rng = np.random.default_rng(0)
+    points = np.c_[rng.integers(0, 3, (5000, 2)) * 10.0, np.full(5000, 3.0)]
+    sweep = SegmentSweep(k_range=range(2, 20), smallest=0).fit(points)
+    assert sweep.report_.k.max() == 9  # nine different customers
+    assert 9 in sweep.tie_set_
+    assert sweep.report_.silhouette.max() == pytest.approx(1)
+
+
+def test_read_only_customers_stay_as_they_are(planted):
+    points = planted[0].copy()
+    points.flags.writeable = False
+    before = points.tobytes()
+    assert_array_equal(SegmentSweep(k_range=[5]).fit(points).labels_, SegmentSweep(k_range=[5]).fit(planted[0]).labels_)
+    assert points.tobytes() == before
