@@ -60,8 +60,9 @@ def opponents(equal: Comparison, whole: Comparison) -> Table:
     ours = whole.wall(OURS, "sweep").median
     for side in whole.sides[1:]:
         once = sum(whole.wall(side, part).median for part in whole.parts(side)[:-1] if part != LOOP)
-        theirs = SEEDS * whole.wall(side, LOOP).median + once
-        how = f"one seed measured, × {SEEDS}"
+        measured = len(whole.of(side)[0].answer["silhouettes"])
+        theirs = SEEDS * len(KS) / measured * whole.wall(side, LOOP).median + once
+        how = f"{measured} k of one seed measured, × {SEEDS * len(KS) / measured:g}"
         rows.append((side, _seconds(theirs), _seconds(ours), f"{theirs / ours:.1f}", how))
     return Table("opponents", ("opponent", "their wall s", "our wall s", "×", "how"), tuple(rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -139,13 +140,15 @@ def _connection(workspace: Workspace, memory_limit: str, threads: int) -> Iterat
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
     """One build of a workspace at a time; others wait. The lock goes with its process, however that ends."""
-    lock = workspace.root / ".features.lock"
-    with disk_errors(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("w")
-    with handle:
+    with disk_errors(workspace.features):
+        workspace.features.mkdir(parents=True, exist_ok=True)
+        # the folder itself is locked: no file is left behind
+        handle = os.open(workspace.features, os.O_RDONLY)
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
 
 
 def _manifest(
