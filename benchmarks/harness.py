@@ -139,7 +139,7 @@ def check_same(measured: Sequence[Measurement], of: Callable[[dict[str, Any]], o
 
 
 def _finish(process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> tuple[float, float]:
-    """Moment of the end and CPU seconds of the process and the children it reaped."""
+    """Moment of the end and CPU seconds of the process and the children it reaped; its own peak goes to the watch."""
     handle = os.pidfd_open(process.pid)
     try:
         poll = select.poll()
@@ -155,6 +155,8 @@ def _finish(process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> 
         watch.look()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        # a process that ends at once may never have been seen; the system remembers how large it was
+        watch.peak = max(watch.peak, usage.ru_maxrss / 1024)
     finally:
         os.close(handle)
     return ended, usage.ru_utime + usage.ru_stime
