@@ -139,12 +139,14 @@ def check_same(measured: Sequence[Measurement], of: Callable[[dict[str, Any]], o
 
 
 def _finish(process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> tuple[float, float]:
-    """Moment of the end and CPU seconds of the process and the children it reaped; its own peak goes to the watch."""
+    """Moment of the end and CPU seconds of the process and the children it reaped."""
     handle = os.pidfd_open(process.pid)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
         pause = 0.002
+        # at once: it may have ended before the first pause is over
+        watch.look()
         while not poll.poll(pause * 1000):
             watch.look()
             if time.perf_counter() > deadline:
@@ -155,8 +157,6 @@ def _finish(process: subprocess.Popen[bytes], watch: Watch, deadline: float) -> 
         watch.look()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        # a process that ends at once may never have been seen; the system remembers how large it was
-        watch.peak = max(watch.peak, usage.ru_maxrss / 1024)
     finally:
         os.close(handle)
     return ended, usage.ru_utime + usage.ru_stime
