@@ -100,7 +100,7 @@ def run(
 
     # Feast takes seconds to import; the features are computed meanwhile. Not a daemon: ended in the middle of a C++
     # import it would abort the whole process after Ctrl-C
-    Thread(target=import_module, args=("feature_repo.registry",)).start()
+    Thread(target=_load_feast).start()
     place = workspace_at(workspace)
     settings = read_settings(workspace)
     # before anything is entered: a folder without data stays untouched
@@ -153,6 +153,10 @@ def version(as_json: AsJson = False) -> None:
         print_json({"version": __version__})
     else:
         typer.echo(__version__)
+
+
+def _load_feast() -> None:
+    import_module("feature_repo.store").load_feast()
 
 
 def main() -> None:

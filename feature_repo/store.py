@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
     from feast.repo_config import RepoConfig
 
-__all__ = ["Applied", "apply", "historical_features", "only_writer", "open_store", "quiet_feast"]
+__all__ = ["Applied", "apply", "historical_features", "load_feast", "only_writer", "open_store", "quiet_feast"]
 
 
 def open_store(workspace: Workspace, *, memory_limit: str = "2GB", threads: int = 1) -> FeatureStore:
@@ -66,6 +67,16 @@ def only_writer(store: FeatureStore) -> Iterator[None]:
         yield
 
 
+def load_feast() -> None:
+    """Import Feast and what stands on it, which takes seconds; also ahead of time, in a thread of its own.
+
+    One at a time: two threads in the middle of Feast's circular imports see half of a module.
+    """
+    with _LOADING:
+        for name in ("feature_repo.registry", "feature_repo.offline"):
+            import_module(name)
+
+
 def historical_features(
     workspace: Workspace, spine: pd.DataFrame, service: str, *, memory_limit: str = "2GB", threads: int = 1
 ) -> pa.Table:
@@ -105,6 +116,7 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
+_LOADING = Lock()
 
 
 @contextmanager
@@ -121,6 +133,7 @@ def _config(workspace: Workspace, memory_limit: str, threads: int) -> RepoConfig
     root = workspace.root.resolve()
     settings = read_settings(root)
     values = configuration(root, settings.features)
+    load_feast()
     values["offline_store"] |= {
         "memory_limit": memory_limit,
         "threads": threads,
