@@ -1,4 +1,4 @@
-"""The command line: `scenefit world | import | run | features | app | doctor | version`.
+"""The command line: `scenefit world | import | run | features | segments | app | doctor | version`.
 
 Every command takes `--json` for machines. Heavy rooms are imported inside the commands: `scenefit --help` loads none.
 """
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import features_cli
+from app import features_cli, segments_cli
 from app.console import AsJson, Folder, entered, moment, print_json, workspace_at
 from scenefit import __version__
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 imports = typer.Typer(help="Bring data into a workspace.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(features_cli.app, name="features")
+app.add_typer(segments_cli.app, name="segments")
 
 
 class Where(StrEnum):
