@@ -12,7 +12,7 @@ from benchmarks.harness import ROOT
 from benchmarks.report import Report, document, markdown, replace_section
 from scenefit.contracts.errors import ScenefitError
 
-NAMES = ("run", "ray", "world", "environments", "features")
+NAMES = ("run", "ray", "world", "environments", "features", "segmentation")
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 

@@ -163,8 +163,7 @@ def relabel(
 
     step : shape (K,), how far each centre moved since the last time
     """
-    wide = points.shape[1]
-    packed = np.zeros((wide, CHUNK), points.dtype)
+    packed = np.zeros((points.shape[1], CHUNK), points.dtype)
     squared, best = np.empty(CHUNK, points.dtype), np.empty(CHUNK, points.dtype)
     second = np.empty(CHUNK, points.dtype)
     label, asked = np.empty(CHUNK, np.int32), np.empty(CHUNK, np.uint32)
@@ -180,7 +179,7 @@ def relabel(
                 continue
             # laying rows together costs about as much as measuring them against eight centres
             if count * (last - first + 8) < width * (last - first):
-                for t in range(wide):
+                for t in range(len(packed)):
                     for q in range(count):
                         packed[t, q] = columns[t, asked[q]]
                 padded = min(CHUNK, (count + STEP - 1) // STEP * STEP)

@@ -60,7 +60,7 @@ def _headline(run: FinishedRun, scene: str, say: Speech) -> None:
         (t("Members"), say.short(int(segments["size"].sum())), t("People active in this scene who were segmented")),
         (t("Segments"), str(len(segments)), t("The smallest number of segments in the tie set")),
         (t("Tie set"), ties, t("Numbers of segments that are not clearly worse than the best")),
-        (t("Separation"), say.figure(found.get("silhouette"), 2), t("Simplified silhouette: 1 clear cut, 0 none")),
+        (t("Separation"), say.figure(found.get("silhouette"), 2), t("Silhouette: 1 clear cut, 0 none")),
         (t("Stability"), say.figure(found.get("stability"), 2), t("Agreement between seeds (adjusted Rand index)")),
     )
     for column, (name, value, note) in zip(st.columns(len(figures)), figures, strict=True):
