@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scenefit.contracts.errors import ContractError, SettingsError
+from segmentation.bits import count, packed
 from segmentation.columns import protected_names
 from segmentation.evidence import Interval, benjamini_hochberg, chance_of_at_least, holm, lift_interval
 from segmentation.rules import And, Rule
@@ -170,37 +171,24 @@ def _half(masks: list[np.ndarray], outcome: np.ndarray, unreached: np.ndarray, r
     words = (len(rows) + 63) // 64
     fits = np.zeros((len(masks), words), dtype=np.uint64)
     for i, mask in enumerate(masks):
-        fits[i] = _packed(mask[rows])
-    return Half(len(rows), int(outcome[rows].sum()), fits, _packed(outcome[rows]), _packed(unreached[rows]))
-
-
-def _packed(mask: np.ndarray) -> np.ndarray:
-    """A mask as uint64 words, row j at bit j % 64 of word j // 64."""
-    packed = np.zeros((len(mask) + 63) // 64 * 8, dtype=np.uint8)
-    bits = np.packbits(mask, bitorder="little")
-    packed[: len(bits)] = bits
-    return packed.view("<u8").astype(np.uint64, copy=False)
-
-
-def _count(bits: np.ndarray) -> np.ndarray:
-    counts: np.ndarray = np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
-    return counts
+        fits[i] = packed(mask[rows])
+    return Half(len(rows), int(outcome[rows].sum()), fits, packed(outcome[rows]), packed(unreached[rows]))
 
 
 def _tried(half: Half, columns: list[str], depth: int, support: int) -> Tried:
     """Every rule with enough members, but for conditions that everybody fits."""
-    sizes = _count(half.fits)
+    sizes = count(half.fits)
     usable = np.flatnonzero((sizes >= support) & (sizes < half.rows))
     home = np.asarray(columns, dtype=object)[usable]
     fits = half.fits[usable]
-    parts = [Tried(usable, np.full(len(usable), SINGLE), sizes[usable], _count(fits & half.outcome))]
+    parts = [Tried(usable, np.full(len(usable), SINGLE), sizes[usable], count(fits & half.outcome))]
     for i in range(len(usable) if depth == 2 else 0):
         others = i + 1 + np.flatnonzero(home[i + 1 :] != home[i])
         both = fits[others] & fits[i]
-        size = _count(both)
+        size = count(both)
         enough = size >= support
         pair = Tried(np.full(len(others), usable[i]), usable[others], size, size)
-        hits = _count(both[enough] & half.outcome)
+        hits = count(both[enough] & half.outcome)
         parts.append(pair.only(enough)._replace(hits=hits))
     return Tried(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
@@ -227,7 +215,7 @@ def _pays(rules: Tried, half: Half, q: float) -> np.ndarray:
     """Which rules beat both of their conditions alone by more than chance; single conditions always do."""
     pays = np.ones(len(rules.size), dtype=bool)
     pairs = np.flatnonzero(rules.second != SINGLE)
-    sizes, hits = _count(half.fits), _count(half.fits & half.outcome)
+    sizes, hits = count(half.fits), count(half.fits & half.outcome)
     chances = [
         chance_of_at_least(rules.hits[pairs], rules.size[pairs], hits[condition], sizes[condition])
         for condition in (rules.first[pairs], rules.second[pairs])
@@ -242,7 +230,7 @@ def _counted(rules: Tried, half: Half, marked: np.ndarray | None) -> np.ndarray:
     counts = np.zeros(len(rules.size), dtype=np.int64)
     for i, (first, second) in enumerate(zip(rules.first, rules.second, strict=True)):
         members = half.members(first, second)
-        counts[i] = _count(members if marked is None else members & marked)
+        counts[i] = count(members if marked is None else members & marked)
     return counts
 
 
@@ -252,7 +240,7 @@ def _covering(found: Found, halves: tuple[Half, Half], top: int) -> np.ndarray:
     groups: list[np.ndarray] = []
     for i, (first, second) in enumerate(zip(found.rules.first, found.rules.second, strict=True)):
         group = np.concatenate([half.members(first, second) & half.unreached for half in halves])
-        if all(_count(group & other) <= SAME_GROUP * _count(group | other) for other in groups):
+        if all(count(group & other) <= SAME_GROUP * count(group | other) for other in groups):
             chosen.append(i)
             groups.append(group)
         if len(chosen) == top:
