@@ -104,8 +104,12 @@ def read_inputs(
     """People, products and features as of the end of the data."""
     end = edges[-1]
     catalogue = facts.read_catalogue(connection, end)
-    now = history.as_of(end, "offers_v1", workspace).set_index("customer_id").reindex(catalogue.customers)
-    members = history.as_of(end, "segments_v1", workspace)
+    now = (
+        history.as_of(end, "offers_v1", workspace, purpose="marketing")
+        .set_index("customer_id")
+        .reindex(catalogue.customers)
+    )
+    members = history.as_of(end, "segments_v1", workspace, purpose="marketing")
     tree = facts.read_scene_tree(connection)
     names = dict(zip(tree["scene_id"], tree["name_en"], strict=True))
     sizes = members["scene_id"].value_counts()
@@ -179,7 +183,7 @@ def _labels(workspace: Workspace, customers: np.ndarray, takes: Takes, edges: tu
 def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: pd.Series) -> np.ndarray:
     """Profile features of people as known at given moments, through the feature store."""
     spine = pd.DataFrame({"customer_id": customers[who], "event_timestamp": at.to_numpy()})
-    frame = history.training_frame(spine, "offers_v1", workspace)
+    frame = history.training_frame(spine, "offers_v1", workspace, purpose="marketing")
     return numeric(frame.drop(columns=["customer_id"]))
 
 
@@ -205,7 +209,7 @@ def _mined(
 ) -> dict[str, SceneMembers]:
     """Scene members half the windows ago: who took a product of the scene since, who had been reached before."""
     cut, end = inputs.edges[len(inputs.edges) // 2], inputs.edges[-1]
-    frame = history.as_of(cut, "segments_v1", workspace)
+    frame = history.as_of(cut, "segments_v1", workspace, purpose="marketing")
     n = len(inputs.catalogue.customers)
     who, product = takes.between(cut, end)
     contacts = facts.read_contacts(connection, cut - pd.Timedelta(days=settings.subgroups.reach_days), cut, n)
@@ -259,6 +263,8 @@ def _borrowers(workspace: Workspace, inputs: Inputs) -> Borrowers | None:
     if ready.empty:
         return None
     spine = ready[["customer_id", "opened_at"]].rename(columns={"opened_at": "event_timestamp"})
-    features = history.training_frame(spine, "default_v1", workspace).drop(columns=["customer_id", "event_timestamp"])
-    now = history.as_of(end, "default_v1", workspace).set_index("customer_id").reindex(inputs.catalogue.customers)
+    features = history.training_frame(spine, "default_v1", workspace, purpose="risk")
+    features = features.drop(columns=["customer_id", "event_timestamp"])
+    now = history.as_of(end, "default_v1", workspace, purpose="risk").set_index("customer_id")
+    now = now.reindex(inputs.catalogue.customers)
     return Borrowers(features, late.reindex(ready["account_id"]).to_numpy(bool), now.reset_index(drop=True))

@@ -16,7 +16,7 @@ def report(repeats: int | None = None) -> Report:
     return Report(
         "features",
         "what the feature store costs (synthetic data)",
-        (*joins, *served),
-        (*online.tables(served), table),
+        (*joins[:-1], *served),
+        (offline.shares(joins), *online.tables(served), table),
         (*offline.findings(joins), *online.findings(served), *growth),
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.features_histories import CREATED, DAILY, HISTORIES, HOURLY, LINE, TIME, History, prepare
 from benchmarks.figures import Comparison, Part, Spread, spread
 from benchmarks.harness import CACHE, check_same, compare, python_side
+from benchmarks.report import Table
 from benchmarks.workspaces import from_root, world
 
 if TYPE_CHECKING:
@@ -63,6 +64,16 @@ def comparisons(repeats: int) -> tuple[Comparison, ...]:
     ]
     # Feast's own store is expected to fail here, so that results cannot be compared
     return (*found, compare(TOGETHER, sides, max(1, repeats // 2)))
+
+
+def shares(found: tuple[Comparison, ...]) -> Table:
+    """How many retrievals at once succeed; no times, because a side that fails does less work."""
+    together = found[-1]
+    rows = []
+    for side in together.sides:
+        share = spread(m.answer["succeeded"] / m.answer["asked"] for m in together.of(side))
+        rows.append((side, str(len(together.rounds)), f"{share.median:.0%}", f"{share.low:.0%}"))
+    return Table(TOGETHER, ("side", "rounds", "succeed (median)", "succeed (worst round)"), tuple(rows))
 
 
 def findings(found: tuple[Comparison, ...]) -> tuple[str, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.cli import main
 from app.serve import MAIN
 from scenefit.runtime.workspace import Workspace
+from tests.faults.command_line import Ended
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,19 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         return page
 
     return show
+
+
+@pytest.fixture
+def scenefit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Call `scenefit …` in this process."""
+
+    def call(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["scenefit", *map(str, words)])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as leave:
+            code = leave.code
+        return Ended(code, *capsys.readouterr())
+
+    return call

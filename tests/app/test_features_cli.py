@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from app.cli import main
 from app.errors import EXIT_CODES
 from app.synthetic import write_world
 from feature_repo.export import receipt_of
@@ -45,19 +45,9 @@ def own_world(world: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def features(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def features(scenefit: Callable[..., Ended]) -> Callable[..., Ended]:
     """Call `scenefit features` in this process."""
-
-    def call(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["scenefit", "features", *map(str, words)])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as leave:
-            code = leave.code
-        return Ended(code, *capsys.readouterr())
-
-    return call
+    return partial(scenefit, "features")
 
 
 def document(ended: Ended) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,19 @@ from scenefit.runtime.workspace import Dataset, Workspace
 
 D = pd.Timestamp("2026-01-01", tz="UTC")
 US = pd.Timedelta(microseconds=1)
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the caller's own settings."""
+    for name in list(os.environ):
+        if name.upper().startswith("SCENEFIT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "w")
 
 
 def ago(days: float, more: str = "0h") -> pd.Timestamp:

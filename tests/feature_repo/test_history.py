@@ -121,6 +121,8 @@ def test_bad_requests_say_what_to_do(firm: Firm) -> None:
         history.as_of(D, "offers_v1", workspace)
     with pytest.raises(SettingsError, match=r"feature service 'offers' is unknown; choose one of .*'default_v1'"):
         history.as_of(D, "offers", workspace)
+    with pytest.raises(SettingsError, match=r"service live_v1: \['customer_live'\] are pushed row by row"):
+        history.as_of(D, "live_v1", workspace)
     with pytest.raises(SettingsError, match="has no time zone"):
         history.build(workspace, [pd.Timestamp("2026-01-01")])
     with pytest.raises(SettingsError, match=r"2030-01-01.* lies after the end of the data 2026-03-02"):

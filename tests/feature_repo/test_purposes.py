@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +164,10 @@ def test_training_for_marketing_may_not_read_a_service_of_risk(firm):
         require_service("default_v1", "marketing")
     with pytest.raises(PurposeError, match="default_v1 > customer_risk > bureau_score"):
         history.as_of(D, "default_v1", workspace, purpose="marketing")
+    asked = pd.DataFrame({"customer_id": ["ann"], "event_timestamp": [D]})
+    with pytest.raises(PurposeError, match=r"default_v1 > customer_risk > bureau_score: .*bureau\.score"):
+        history.training_frame(asked, "default_v1", workspace, purpose="marketing")
+    assert len(history.training_frame(asked, "default_v1", workspace, purpose="risk")) == 1
     require_service("offers_v1", "risk")
     with pytest.raises(SettingsError, match=r"feature service 'offers' is unknown; choose one of"):
         require_service("offers", "risk")

@@ -172,6 +172,20 @@ def test_a_bureau_feature_is_refused_in_marketing_when_feast_is_told() -> None:
         check_purposes([*OBJECTS, asked])
 
 
+def test_a_protected_feature_enters_no_service_of_feast_that_does_not_say_so() -> None:
+    from feast import FeatureService
+
+    from feature_repo.registry import check_purposes, customer_daily
+
+    silent = FeatureService(name="audit_v1", features=[customer_daily[["age"]]], tags={"purpose": "marketing"})
+    with pytest.raises(
+        PurposeError, match=r"audit_v1 > customer_daily > age: rests on protected .*birth_year.*protected = true"
+    ):
+        check_purposes([silent])
+    said = {"purpose": "marketing", "protected": "true"}
+    check_purposes([FeatureService(name="audit_v1", features=[customer_daily[["age"]]], tags=said)])
+
+
 def test_an_on_demand_view_that_claims_more_than_its_sources_permit_is_refused() -> None:
     from feast import FeatureService, Field, OnDemandFeatureView
     from feast.types import Float64

@@ -20,18 +20,7 @@ from feature_repo.views import VIEWS
 from scenefit.contracts.errors import StoreError
 from scenefit.runtime.workspace import Workspace
 
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the caller's own settings."""
-    for name in list(os.environ):
-        if name.upper().startswith("SCENEFIT_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "w")
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 def registry(workspace: Workspace) -> Path:

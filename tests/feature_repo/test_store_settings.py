@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,7 @@ from scenefit.contracts.errors import SettingsError, StoreError
 from scenefit.runtime.settings import FeatureSettings
 from scenefit.runtime.workspace import Workspace
 
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the caller's own settings."""
-    for name in list(os.environ):
-        if name.upper().startswith("SCENEFIT_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "w")
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 def test_without_settings_everything_is_a_file_of_the_workspace(tmp_path: Path) -> None:
