@@ -18,12 +18,13 @@ import pandas as pd
 
 import scenefit
 from app import facts, outcome, planning
+from app.contactable import channels, contactable
 from app.material import Inputs, material, read_inputs, snapshot_days, snapshots_wanted, windows
 from app.tasks import Absent, DefaultLearned, Segmented, Shared, Task, work
 from feature_repo import history, quality, quality_tables
 from recsys.training import Learned, ResponseLearned, next_offer_probabilities, product_fit
 from scenefit.contracts.errors import NotEligible
-from scenefit.contracts.reach import Reach, reachable
+from scenefit.contracts.reach import Reach
 from scenefit.contracts.schema import frame_of
 from scenefit.runtime.parallel import Backend, choose, pmap, start_ray
 from scenefit.runtime.progress import Steps
@@ -107,7 +108,7 @@ def decide(
     """Eligibility, value and the plan."""
     end, products = inputs.edges[-1], inputs.catalogue.products
     n, m = len(inputs.catalogue.customers), len(products)
-    reach = who_may_be_contacted(connection, workspace, inputs, settings)
+    reach = contactable(connection, workspace, inputs.dataset, inputs.catalogue.customers, end, settings)
     segments = _segments(found, inputs)
     home = planning.homes(n, segments)
     default: DefaultLearned | Absent = found[Task("default")]
@@ -119,8 +120,8 @@ def decide(
         end.tz_convert(inputs.dataset.timezone).year, settings.limits.pd_max,
     )  # fmt: skip
     p_take = take_probabilities(inputs, shared, found, reach, settings)
-    channels = _channels(settings)
-    costs = np.array([settings.value.contact_cost[c] for c in channels])
+    names = channels(settings)
+    costs = np.array([settings.value.contact_cost[c] for c in names])
     capacity = pd.Series(products["capacity"].to_numpy(float, na_value=np.nan), index=products["product_id"])
     terms = planning.product_terms(products, facts.read_amounts(connection, end, products), settings.value)
     contact = costs[np.maximum(reach.channel, 0)]
@@ -136,25 +137,9 @@ def decide(
         settings.limits,
         settings.value.lgd,
     )
-    return outcome.Outcome(found, segments, home, reach, channels, p_take, planned)
-
-
-def who_may_be_contacted(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, inputs: Inputs, settings: Settings
-) -> Reach:
-    """Consent, blocklists, contact cap and global hold-out, as a waterfall."""
-    end, customers = inputs.edges[-1], inputs.catalogue.customers
-    consents, blocklists = (frame_of(read(workspace, name)) for name in ("consents", "blocklists"))
-    contacts = facts.read_contacts(
-        connection, end - pd.Timedelta(days=settings.limits.contact_days), end, len(customers)
-    )
-    objections = facts.read_objections(connection, end)
-    # a table that was never given says nothing; one that was given and holds nobody says no
-    stated = consents if "consents" in inputs.dataset.rows else None
-    return reachable(
-        list(customers), _channels(settings), end, stated, blocklists, contacts,
-        cap=settings.limits.contacts, hold_out=settings.limits.hold_out, objections=objections,
-    )  # fmt: skip
+    # learned already, or there would be no probabilities
+    tastes = found[Task("champion")].als.fold_in(shared.material.behaviour.matrix(end))
+    return outcome.Outcome(found, segments, home, reach, names, p_take, planned, tastes)
 
 
 def take_probabilities(
@@ -174,7 +159,7 @@ def take_probabilities(
         return assumed
     # the campaign will be of the usual mix of kinds, on the channel each person is planned for
     known = np.asarray(response.channels, dtype=object)
-    planned = np.asarray(_channels(settings), dtype=object)[np.maximum(reach.channel, 0)]
+    planned = np.asarray(channels(settings), dtype=object)[np.maximum(reach.channel, 0)]
     kind = np.hstack([np.tile(response.usual, (n, 1)), (planned[:, None] == known[None, :]).astype(float)])
     fit = product_fit(which, champion.head.counts_)
     if response.by_product:
@@ -215,7 +200,7 @@ def save(
     workspace.runs.mkdir(parents=True, exist_ok=True)
     with fresh_folder(folder) as place:
         outcome.write_tables(place, inputs.catalogue, result, settings.recommend.top)
-        outcome.write_models(place / "models", result)
+        outcome.write_models(place / "models", inputs.catalogue.customers, result)
         (place / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True), "utf8")
         # times without the report itself, so that no moment sees a run without any
         (place / "timings.json").write_text(json.dumps(timings, indent=1), "utf8")
@@ -272,8 +257,3 @@ def _unoffered(inputs: Inputs) -> np.ndarray:
     shrunk = (sums["takers_control"] + CONTROL_WEIGHT * mean) / (sums["control"] + CONTROL_WEIGHT)
     shares: np.ndarray = shrunk.to_numpy(float)
     return shares
-
-
-def _channels(settings: Settings) -> list[str]:
-    """Channels, the cheapest first."""
-    return sorted(settings.value.contact_cost, key=lambda name: (settings.value.contact_cost[name], name))

@@ -44,7 +44,10 @@ ARM_SIZES = (("customers", "control"), ("p_treated", "p_control"))
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything found: results of the tasks, segments, homes, reach, probabilities and the plan."""
+    """Everything found: results of the tasks, segments, homes, reach, probabilities, tastes and the plan.
+
+    `tastes` (customers, factors) are the champion's vectors of everybody, from behaviour up to the end.
+    """
 
     found: dict[Task, Any]
     segments: pd.DataFrame
@@ -53,6 +56,7 @@ class Outcome:
     channels: list[str]
     p_take: np.ndarray
     planned: Planned
+    tastes: np.ndarray
 
 
 def write_tables(folder: Path, catalogue: Catalogue, result: Outcome, top: int) -> None:
@@ -87,6 +91,7 @@ def scores(customers: np.ndarray, products: np.ndarray, result: Outcome, top: in
             "product_id": products[ranking.ids],
             "p_take": p,
             "value": ranking.scores,
+            "expected_loss": result.planned.value.expected_loss[who, ranking.ids],
         }
     )
 
@@ -134,8 +139,9 @@ def plan_cells(plan: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def write_models(folder: Path, result: Outcome) -> None:
+def write_models(folder: Path, customers: np.ndarray, result: Outcome) -> None:
     """Keep what was learned, as arrays and plain facts."""
+    models.save(folder / "tastes", {"customers": customers.astype(str), "vectors": result.tastes}, {})
     champion, response, default = (result.found[Task(kind)] for kind in ("champion", "response", "default"))
     if isinstance(champion, Learned):
         head = champion.head

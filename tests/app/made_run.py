@@ -176,6 +176,7 @@ def _scores(customers: list[str], rng: np.random.Generator) -> pd.DataFrame:
             "product_id": np.array(list(PRODUCTS))[product.ravel()],
             "p_take": rng.beta(2, 30, 1500).round(4),
             "value": value.ravel().round(2),
+            "expected_loss": (value.ravel() * 0.2).round(2),
         }
     )
 

@@ -85,6 +85,14 @@ SCORES = Table(
         Column("product_id", "str"),
         Column("p_take", "float", unit="1", low=0, high=1, note="P(take and approved | offered)"),
         Column("value", "float", unit="currency", note="expected value of offering, after loss, incentive and contact"),
+        Column(
+            "expected_loss",
+            "float",
+            unit="currency",
+            nullable=True,
+            low=0,
+            note="P(take) x PD given take x LGD x EAD; empty in runs of older versions",
+        ),
     ),
 )
 
