@@ -17,7 +17,7 @@ from scenefit.runtime.workspace import Workspace, disk_errors
 @contextmanager
 def audited(workspace: Workspace, action: str, detail: Mapping[str, Any]) -> Iterator[None]:
     """Enter the block as a job; done, failed and cancelled all end it and leave an audit line."""
-    owner = _owner()
+    owner = person()
     with disk_errors(workspace.root), catalogue(workspace.catalogue) as connection:
         job = start_job(connection, action, owner, _now())
     state, message = "failed", ""
@@ -41,7 +41,8 @@ def audited(workspace: Workspace, action: str, detail: Mapping[str, Any]) -> Ite
             audit(connection, owner, action, f"job {job}", {**detail, "state": state}, _now())
 
 
-def _owner() -> str:
+def person() -> str:
+    """Whoever runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""The command line: `scenefit world | import | run | features | segments | app | doctor | version`.
+"""The command line: `scenefit world | import | run | features | segments | subgroups | audience | app | …`.
 
 Every command takes `--json` for machines. Heavy rooms are imported inside the commands: `scenefit --help` loads none.
 """
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import features_cli, segments_cli
+from app import audience_cli, features_cli, segments_cli, subgroups_cli
 from app.console import AsJson, Folder, entered, moment, print_json, workspace_at
 from scenefit import __version__
 
@@ -29,6 +29,8 @@ imports = typer.Typer(help="Bring data into a workspace.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(features_cli.app, name="features")
 app.add_typer(segments_cli.app, name="segments")
+app.add_typer(subgroups_cli.app, name="subgroups")
+app.add_typer(audience_cli.app, name="audience")
 
 
 class Where(StrEnum):

@@ -47,10 +47,16 @@ def read_catalogue(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp) -
     if products.empty:
         raise NotEligible(f"products: none is live at {as_of.isoformat()}; check state, valid_from and valid_to")
     ids = np.asarray(customers, dtype=object)
-    connection.register("people", pd.DataFrame({"customer_id": ids, "who": np.arange(len(ids), dtype=np.int32)}))
+    number_people(connection, ids)
     codes = pd.DataFrame({"product_id": products["product_id"].astype(object), "product": np.arange(len(products))})
     connection.register("offers", codes)
     return Catalogue(ids, products)
+
+
+def number_people(connection: duckdb.DuckDBPyConnection, customers: np.ndarray) -> None:
+    """Make people known to a connection: their codes are their positions."""
+    codes = np.arange(len(customers), dtype=np.int32)
+    connection.register("people", pd.DataFrame({"customer_id": customers, "who": codes}))
 
 
 def read_behaviour(

@@ -146,6 +146,56 @@ FEATURES = {
     "instalment_to_spend": mark("instalment to monthly spend"),
     "price_to_ticket": mark("price to usual ticket"),
 }
+# of audiences: how conditions read, where audiences come from, what leaves the house
+WAYS = {
+    ">=": mark("is at least"),
+    "<=": mark("is at most"),
+    "between": mark("lies between"),
+    "==": mark("equals"),
+    "<": mark("is below"),
+    ">": mark("is above"),
+    "!=": mark("differs from"),
+    "top": mark("is among the highest"),
+    "bottom": mark("is among the lowest"),
+    "missing": mark("is missing"),
+    "known": mark("is known"),
+    "in": mark("is one of"),
+    "not in": mark("is none of"),
+    "yes": mark("yes"),
+    "no": mark("no"),
+}
+EVENTS = {
+    "visit": mark("visit"),
+    "browse": mark("browse"),
+    "purchase": mark("purchase"),
+    "impression": mark("impression"),
+    "click": mark("click"),
+    "reply": mark("reply"),
+    "apply": mark("apply"),
+    "approve": mark("approve"),
+    "draw": mark("draw"),
+    "repay": mark("repay"),
+}
+AUDIENCES = {
+    "list": mark("a list of members"),
+    "snapshot": mark("snapshot"),
+    "live": mark("live"),
+    "subgroup": mark("mined subgroup"),
+    "lookalike": mark("look-alike"),
+    "upload": mark("uploaded list"),
+    "origin": mark("origin"),
+    "saved": mark("saved"),
+    "export": mark("exported"),
+    "centroid": mark("centroid"),
+    "prototypes": mark("prototypes"),
+    "landmarks": mark("landmarks"),
+    "positive-unlabelled": mark("positive-unlabelled"),
+    "audience": mark("all members"),
+    "still known": mark("still known"),
+    "with a contact key": mark("with a contact key"),
+    "different keys": mark("different keys"),
+    "written": mark("handed over"),
+}
 REACH = {
     "all": mark("everybody"),
     "consent": mark("with consent"),
@@ -154,6 +204,8 @@ REACH = {
     "not blocked": mark("not blocked"),
     "contact cap": mark("within contact cap"),
     "outside hold-out": mark("outside hold-out"),
+    "channel caps": mark("within the channels' caps"),
+    "outside quiet hours": mark("outside quiet hours"),
 }
 REASONS = {
     "eligible": mark("eligible"),
@@ -226,6 +278,7 @@ CADENCES = {
 OWNERS = {"feature team": mark("feature team"), "risk team": mark("risk team")}
 LABELS: dict[str, str] = {
     **FEATURES, **REACH, **REASONS, **LIMITS, **CHANNELS, **KINDS, **MEASURES, **STEPS, **VIEWS, **CADENCES, **OWNERS,
+    **WAYS, **EVENTS, **AUDIENCES,
 }  # fmt: skip
 
 # of the feature catalogue; codes that mean something else elsewhere

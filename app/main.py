@@ -29,6 +29,7 @@ def main() -> None:
                 url_path="segments",
                 default=True,
             ),
+            st.Page("views/audiences.py", title=t("Audiences"), icon=":material/group_add:", url_path="audiences"),
             st.Page("views/offers.py", title=t("Offers"), icon=":material/redeem:", url_path="offers"),
             st.Page("views/features.py", title=t("Models & features"), icon=":material/schema:", url_path="features"),
             st.Page("views/report.py", title=t("Run report"), icon=":material/lab_profile:", url_path="report"),

@@ -20,6 +20,7 @@ from recsys.interactions import Takes
 from recsys.training import Labels, Material
 from scenefit.contracts.errors import NotEligible, SettingsError
 from scenefit.contracts.schema import frame_of
+from scenefit.contracts.tables import CUSTOMERS
 from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import read
 from scenefit.runtime.workspace import Dataset, Workspace
@@ -143,7 +144,7 @@ def material(
     recommend, sweep = settings.recommend, settings.segments
     shared = Shared(
         segmented=_members(inputs.members, inputs, np.zeros(len(customers), dtype=bool)),
-        mined=_mined(connection, workspace, inputs, takes, settings),
+        mined=mined(connection, workspace, inputs, takes, settings),
         material=Material(
             behaviour, takes, _labels(workspace, customers, takes, inputs.edges), inputs.edges,
             len(inputs.catalogue.products),
@@ -156,7 +157,7 @@ def material(
         borrowers=_borrowers(workspace, inputs),
         sweep={"k_range": range(sweep.k_min, sweep.k_max + 1), "n_seeds": sweep.seeds, "smallest": sweep.smallest,
                "sample": sweep.sample},
-        miner=settings.subgroups.model_dump(include={"depth", "support", "top", "q"}),
+        miner=settings.subgroups.model_dump(exclude={"reach_days"}),
         blocks=BLOCKS,
     )  # fmt: skip
     scenes = list(inputs.scenes["scene_id"])
@@ -200,7 +201,7 @@ def _members(frame: pd.DataFrame, inputs: Inputs, reached: np.ndarray) -> dict[s
     return scenes
 
 
-def _mined(
+def mined(
     connection: duckdb.DuckDBPyConnection,
     workspace: Workspace,
     inputs: Inputs,
@@ -213,13 +214,34 @@ def _mined(
     n = len(inputs.catalogue.customers)
     who, product = takes.between(cut, end)
     contacts = facts.read_contacts(connection, cut - pd.Timedelta(days=settings.subgroups.reach_days), cut, n)
+    bad, protected = _went_late(workspace, inputs), _protected(workspace, inputs)
     found = {}
     for scene, members in _members(frame.drop(columns=list(TRIVIAL)), inputs, contacts > 0).items():
         took = np.zeros(n, dtype=bool)
         took[who[np.isin(product, _products_of(scene, inputs.catalogue.products))]] = True
         if len(members.who) >= settings.flow.scene_members and took[members.who].any():
-            found[scene] = members._replace(outcome=took[members.who])
+            found[scene] = members._replace(
+                outcome=took[members.who], bad=bad[members.who],
+                protected=protected.iloc[members.who].reset_index(drop=True),
+            )  # fmt: skip
     return found
+
+
+def _went_late(workspace: Workspace, inputs: Inputs) -> np.ndarray:
+    """Per person: 1 where an account had an early due amount go late, 0 where none had, NaN without a judged account.
+
+    Every account is watched equally long, as where default is learned.
+    """
+    late = _judged(workspace, inputs.edges[-1]).groupby("customer_id")["late"].max().astype(np.float64)
+    per_person: np.ndarray = late.reindex(inputs.catalogue.customers).to_numpy(np.float64)
+    return per_person
+
+
+def _protected(workspace: Workspace, inputs: Inputs) -> pd.DataFrame:
+    """Protected attributes of each person: to compare groups by, never to mine."""
+    names = [column.name for column in CUSTOMERS.columns if column.protected]
+    people = frame_of(read(workspace, "customers", ["customer_id", *names])).set_index("customer_id")
+    return people.reindex(inputs.catalogue.customers).reset_index(drop=True)
 
 
 def _products_of(scene: str, products: pd.DataFrame) -> np.ndarray:
@@ -250,16 +272,8 @@ def _borrowers(workspace: Workspace, inputs: Inputs) -> Borrowers | None:
     Every account is watched equally long: an older one has had no more time to go late. None where no account has been
     open for that long.
     """
-    from risk.default import ever_late, matured
-
     end = inputs.edges[-1]
-    accounts, repayments = (frame_of(read(workspace, name)) for name in ("accounts", "repayments"))
-    accounts = accounts[accounts["opened_at"] >= inputs.edges[0]]
-    watched = repayments.merge(accounts[["account_id", "opened_at"]], on="account_id", validate="m:1")
-    watched = watched[watched["due_at"] < watched["opened_at"] + pd.Timedelta(days=WATCHED_DAYS)]
-    late = ever_late(watched, end, LATE_DAYS) if len(watched) else pd.Series(dtype=bool)
-    ready = matured(accounts, end, WATCHED_DAYS + LATE_DAYS).sort_values(["opened_at", "account_id"], ignore_index=True)
-    ready = ready[ready["account_id"].isin(late.index)].reset_index(drop=True)
+    ready = _judged(workspace, end, inputs.edges[0])
     if ready.empty:
         return None
     spine = ready[["customer_id", "opened_at"]].rename(columns={"opened_at": "event_timestamp"})
@@ -267,4 +281,19 @@ def _borrowers(workspace: Workspace, inputs: Inputs) -> Borrowers | None:
     features = features.drop(columns=["customer_id", "event_timestamp"])
     now = history.as_of(end, "default_v1", workspace, purpose="risk").set_index("customer_id")
     now = now.reindex(inputs.catalogue.customers)
-    return Borrowers(features, late.reindex(ready["account_id"]).to_numpy(bool), now.reset_index(drop=True))
+    return Borrowers(features, ready["late"].to_numpy(bool), now.reset_index(drop=True))
+
+
+def _judged(workspace: Workspace, end: pd.Timestamp, since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Accounts old enough to judge, oldest first, and whether an amount due in their first days went late."""
+    from risk.default import ever_late, matured
+
+    accounts, repayments = (frame_of(read(workspace, name)) for name in ("accounts", "repayments"))
+    if since is not None:
+        accounts = accounts[accounts["opened_at"] >= since]
+    watched = repayments.merge(accounts[["account_id", "opened_at"]], on="account_id", validate="m:1")
+    watched = watched[watched["due_at"] < watched["opened_at"] + pd.Timedelta(days=WATCHED_DAYS)]
+    late = ever_late(watched, end, LATE_DAYS) if len(watched) else pd.Series(dtype=bool)
+    ready = matured(accounts, end, WATCHED_DAYS + LATE_DAYS).sort_values(["opened_at", "account_id"], ignore_index=True)
+    ready = ready[ready["account_id"].isin(late.index)].reset_index(drop=True)
+    return ready.assign(late=late.reindex(ready["account_id"]).to_numpy(bool))

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from app.segment_fits import plain, records, snapshot
-from app.segment_store import Kept, events_of, read_version, version_numbers
+from app.segment_folders import version_numbers
+from app.segment_store import Kept, events_of, read_version
 from scenefit.contracts.errors import NotFitted, StoreError
 from scenefit.runtime.workspace import Workspace
 from segmentation.drift import drift

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from app.material import BLOCKS, LEFT_OUT
-from app.segment_store import Kept, Version, newest, read_names, read_version
+from app.segment_names import read_names
+from app.segment_store import Kept, Version, newest, read_version
 from feature_repo import history
+from feature_repo.purposes import feature_purposes, feature_sources
 from feature_repo.services import SERVICES
 from feature_repo.views import STORED
 from scenefit.contracts.errors import NotEligible, SettingsError
@@ -24,13 +26,12 @@ from segmentation.lifecycle import SegmentModel, event_rows, first_model, next_m
 from segmentation.migration import kept_share, migration
 from segmentation.names import Names
 from segmentation.news import News, carried_centers, news
-from segmentation.profile import DISTINCT
+from segmentation.projection import projection
+from segmentation.rules import Rule
 from segmentation.sweep import SegmentSweep
 
 SERVICE = "segments_v1"
 KEYS = {"scene_id", "event_timestamp"}
-# features told of each segment, the most distinctive first
-APART = 8
 
 
 class Snapshot(NamedTuple):
@@ -131,6 +132,7 @@ def fitted(
     Raises
     ------
     SettingsError : `k_max` is below the least k, or a scene's segments are of a later moment.
+    PurposeError : a segment's rule would read a feature that marketing may not.
     """
     runtime, sweep = settings.runtime, settings.segments
     most = sweep.k_max if k_max is None else k_max
@@ -148,10 +150,26 @@ def fitted(
     shared = FitInputs(frames, before, names, asked, instant, fitted_at, anew)
     people = max(map(len, frames.values()))
     try:
-        return pmap(version_of_scene, list(frames), shared, settings.seed, runtime.backend, size=people,
+        made = pmap(version_of_scene, list(frames), shared, settings.seed, runtime.backend, size=people,
                     cores=runtime.cores, address=runtime.ray_address)  # fmt: skip
     finally:
         stop_ray()
+    require_permitted(made)
+    return made
+
+
+def require_permitted(versions: Sequence[Version]) -> None:
+    """Refuse versions whose rules read a feature that marketing may not.
+
+    Raises
+    ------
+    PurposeError : names the feature and the raw columns that forbid it.
+    """
+    permitted, sources = feature_purposes(), feature_sources()
+    for version in versions:
+        for row in version.kept.facts["segments"]:
+            if row.get("rule"):
+                Rule.read(row["rule"]).require("marketing", permitted, sources)
 
 
 def version_of_scene(scene: str, shared: FitInputs, rng: np.random.Generator | None = None) -> Version:  # noqa: ARG001
@@ -180,7 +198,7 @@ def version_of_scene(scene: str, shared: FitInputs, rng: np.random.Generator | N
         "as_of": shared.instant.isoformat(), "fitted_at": shared.fitted_at.isoformat(), "service": SERVICE,
         "why": sought.why, "news": None if heard is None else heard._asdict(), "tie_set": sought.tie_set,
         "criteria": sought.criteria, "notes": sought.notes, "matched_by": matched, "kept_share": plain(share),
-        **_told(told),
+        "map": projection(points, labels).facts(), **_told(told),
     }  # fmt: skip
     stability = next((row["stability"] for row in sought.criteria if row["k"] == len(model.ids)), None)
     row = version_row(model, shared.fitted_at, shared.instant, len(frame), sought.tie_set,
@@ -199,27 +217,6 @@ def version_document(version: Version) -> dict[str, Any]:
         "events": records(version.events[EVENT_COLUMNS]),
         **{name: facts[name] for name in said},
     }  # fmt: skip
-
-
-def shown(kept: Kept, names: Names) -> dict[str, Any]:
-    """A version for reading: each segment with its present name, what sets it apart, its rule."""
-    model, facts = kept.model, kept.facts
-    given = {model.ids[i]: name for i, name in names.of(model.ids).items()}
-    segments = []
-    for row in facts["segments"]:
-        found = [lift for lift in facts["lifts"] if lift["segment_id"] == row["segment_id"]]
-        apart = [lift for lift in found if abs(lift["z"] or 0.0) >= DISTINCT]
-        apart.sort(key=lambda lift: (-abs(lift["z"]), lift["feature"]))
-        segment = {**row, "named_by_hand": row["segment_id"] in given, "apart": apart[:APART]}
-        if row["segment_id"] in given:
-            name = given[row["segment_id"]]
-            segment |= {"name_en": name.en, "name_zh": name.zh}
-            segment["sentence_en"] = name.en + row["sentence_en"].removeprefix(row["name_en"])
-            segment["sentence_zh"] = name.zh + row["sentence_zh"].removeprefix(row["name_zh"])
-        segments.append(segment)
-    said = ("as_of", "fitted_at", "why", "tie_set", "criteria", "surrogate", "matched_by", "kept_share")
-    return {"scene_id": model.scene_id, "version": model.version, "n": len(kept.members), "k": len(model.ids),
-            "segments": segments, **{name: facts[name] for name in said}}  # fmt: skip
 
 
 def people_at(workspace: Workspace, scenes: Sequence[str], at: pd.Timestamp) -> tuple[pd.Timestamp, pd.DataFrame]:

@@ -1,33 +1,45 @@
-"""Segments as kept in a workspace: every version of a scene's segments, its history, and the names people gave.
+"""Segments as kept in a workspace: every version of a scene's segments and its history.
 
 models/segments/<scene>/v0001/ holds the model (arrays and facts under SHA-256) and its rows of the two history tables;
-models/segments/<scene>/names.json the names.
+names stand in the catalogue (`app.segment_names`).
 """
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from app.segment_folders import fitted_scenes, segments_folder, version_folder, version_numbers
 from scenefit.contracts.errors import NotFitted, SettingsError, StoreError
 from scenefit.contracts.schema import Column, Table, arrow_of, check_arrow, frame_of
 from scenefit.runtime import models
 from scenefit.runtime.store import read_parquet, write_table
-from scenefit.runtime.workspace import Dataset, Workspace, disk_errors, replace_folders, scratch_folder, write_text
+from scenefit.runtime.workspace import Dataset, Workspace, disk_errors, replace_folders, scratch_folder
 from segmentation.lifecycle import SEGMENT_EVENTS, SEGMENT_VERSIONS, SegmentModel, read_model
-from segmentation.names import GivenName, Names
 
+__all__ = [
+    "SEGMENT_PEOPLE",
+    "Kept",
+    "Version",
+    "asked_scenes",
+    "check_target",
+    "events_of",
+    "fitted_scenes",
+    "newest",
+    "read_version",
+    "save_versions",
+    "scene_of",
+    "version_numbers",
+    "versions_of",
+    "write_people",
+]  # fmt: skip
 METADATA = b"scenefit.segments"
 
 SEGMENT_PEOPLE = Table(
@@ -65,20 +77,6 @@ class Version(NamedTuple):
     events: pd.DataFrame
 
 
-def fitted_scenes(workspace: Workspace) -> list[str]:
-    """Scenes that have segments, by id."""
-    root = _root(workspace)
-    found = [unquote(folder.name) for folder in root.iterdir()] if root.is_dir() else []
-    return sorted(scene for scene in found if version_numbers(workspace, scene))
-
-
-def version_numbers(workspace: Workspace, scene: str) -> list[int]:
-    """Versions kept of a scene's segments, oldest first."""
-    folder = _folder(workspace, scene)
-    names = (part.name for part in folder.iterdir()) if folder.is_dir() else ()
-    return sorted(int(name[1:]) for name in names if re.fullmatch(r"v\d{4,}", name))
-
-
 def asked_scenes(workspace: Workspace, scenes: Sequence[str] | None) -> list[str]:
     """The named scenes, else all that have segments.
 
@@ -88,7 +86,7 @@ def asked_scenes(workspace: Workspace, scenes: Sequence[str] | None) -> list[str
     """
     fitted = fitted_scenes(workspace)
     if not fitted:
-        raise NotFitted(f"{_root(workspace)}: no segments yet; find them with `scenefit segments fit`")
+        raise NotFitted(f"{segments_folder(workspace)}: no segments yet; find them with `scenefit segments fit`")
     for scene in scenes or ():
         if scene not in fitted:
             raise NotFitted(
@@ -107,7 +105,7 @@ def read_version(workspace: Workspace, scene: str, version: int | None = None) -
     StoreError : a file is missing or changed.
     """
     numbers = version_numbers(workspace, asked_scenes(workspace, [scene])[0])
-    folder = _version_folder(workspace, scene, numbers[-1] if version is None else version)
+    folder = version_folder(workspace, scene, numbers[-1] if version is None else version)
     saved = models.load(folder / "model")
     try:
         facts, arrays = dict(saved.facts), saved.arrays
@@ -134,7 +132,7 @@ def save_versions(workspace: Workspace, versions: Sequence[Version]) -> None:
     StoreError : another process kept a version of that number meanwhile, or the disk cannot be written.
     """
     targets = {}
-    with scratch_folder(_root(workspace)) as place:
+    with scratch_folder(segments_folder(workspace)) as place:
         for number, version in enumerate(versions):
             made, model = place / str(number), version.kept.model
             made.mkdir()
@@ -144,7 +142,7 @@ def save_versions(workspace: Workspace, versions: Sequence[Version]) -> None:
             models.save(made / "model", {**model.arrays(), **people}, facts)
             write_table(made, SEGMENT_VERSIONS, version.row)
             write_table(made, SEGMENT_EVENTS, version.events)
-            targets[_version_folder(workspace, model.scene_id, model.version)] = made
+            targets[version_folder(workspace, model.scene_id, model.version)] = made
         for target in targets:
             if target.exists():
                 raise StoreError(f"{target}: another fit kept this version meanwhile; run the fit again")
@@ -160,30 +158,6 @@ def versions_of(workspace: Workspace, scene: str) -> pd.DataFrame:
 def events_of(workspace: Workspace, scene: str) -> pd.DataFrame:
     """What became of every segment of a scene in every version, in the columns of SEGMENT_EVENTS."""
     return _history(workspace, scene, SEGMENT_EVENTS)
-
-
-def read_names(workspace: Workspace, scene: str) -> Names:
-    """Names that people gave to segments of a scene."""
-    file = _names_file(workspace, scene)
-    if not file.is_file():
-        return Names()
-    with disk_errors(file):
-        try:
-            return Names.read(file.read_text("utf8"))
-        except UnicodeDecodeError as error:
-            raise StoreError(f"{file}: damaged ({error}); restore it") from error
-
-
-def rename(workspace: Workspace, scene: str, segment_id: str, en: str, zh: str) -> GivenName:
-    """Give a segment a name, now and by whoever runs this process.
-
-    Raises
-    ------
-    ContractError : the name is empty or too long, or another segment of the scene bears it.
-    """
-    names = read_names(workspace, scene).renamed(segment_id, en, zh, by=_person(), at=datetime.now(UTC))
-    write_text(_names_file(workspace, scene), names.model_dump_json(indent=1))
-    return names.given[-1]
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -228,31 +202,6 @@ def scene_of(workspace: Workspace, segment_id: str) -> str:
 
 
 def _history(workspace: Workspace, scene: str, table: Table) -> pd.DataFrame:
-    folders = [_version_folder(workspace, scene, number) for number in version_numbers(workspace, scene)]
+    folders = [version_folder(workspace, scene, number) for number in version_numbers(workspace, scene)]
     parts = [frame_of(check_arrow(read_parquet(folder / f"{table.name}.parquet"), table)) for folder in folders]
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-
-
-def _root(workspace: Workspace) -> Path:
-    return workspace.models / "segments"
-
-
-def _folder(workspace: Workspace, scene: str) -> Path:
-    # a scene's id may hold anything, a folder's name neither slashes nor a leading dot
-    return _root(workspace) / quote(scene, safe="").replace(".", "%2E")
-
-
-def _version_folder(workspace: Workspace, scene: str, version: int) -> Path:
-    return _folder(workspace, scene) / f"v{version:04d}"
-
-
-def _names_file(workspace: Workspace, scene: str) -> Path:
-    return _folder(workspace, scene) / "names.json"
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # containers run with numbers that no name belongs to
-        return f"uid {os.getuid()}"

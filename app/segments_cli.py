@@ -52,13 +52,19 @@ def fit(
 
 @app.command()
 def show(workspace: Folder = HERE, scene: Scenes = None, as_json: AsJson = False) -> None:
-    """The kept segments: size, name, what sets them apart, the rule that finds them."""
-    from app import segment_fits, segment_store
+    """The kept segments: size, name, what sets them apart, the rule that finds them, what they bring."""
+    from app import segment_facts, segment_names, segment_store
+    from app.segment_documents import shown
+    from app.segment_outcomes import outcome_document
+    from scenefit.runtime.settings import read_settings
 
     place = opened_at(workspace).place
+    scenes = segment_store.asked_scenes(place, scene)
+    versions = {name: segment_store.read_version(place, name) for name in scenes}
+    facts = segment_facts.customer_facts(place, read_settings(workspace))
     documents = [
-        segment_fits.shown(segment_store.read_version(place, name), segment_store.read_names(place, name))
-        for name in segment_store.asked_scenes(place, scene)
+        shown(kept, segment_names.read_names(place, name), outcome_document(facts, kept))
+        for name, kept in versions.items()
     ]
     if as_json:
         print_json({"scenes": documents})
@@ -126,12 +132,13 @@ def rename(
     as_json: AsJson = False,
 ) -> None:
     """Give a segment a name; it stays with the segment over later fits."""
-    from app import segment_store
+    from app import segment_names, segment_store
+    from segmentation.names import SegmentName
 
     place = opened_at(workspace).place
     scene = segment_store.scene_of(place, segment)
     with entered(place, "segments rename", {"segment": segment, "zh": zh, "en": en}):
-        given = segment_store.rename(place, scene, segment, en, zh)
+        [given] = segment_names.rename(place, scene, {segment: SegmentName(en, zh)})
     if as_json:
         print_json(given.model_dump(mode="json"))
         return

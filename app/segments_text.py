@@ -32,7 +32,10 @@ def show_lines(document: dict[str, Any]) -> list[str]:
             lines.append(f"      {lift['feature']:<36}{values}  {_index(lift)}".rstrip())
         if row.get("rule_en"):
             lines.append(f"      rule: {row['rule_en']} (precision {row['precision']:.0%}, finds {row['recall']:.0%})")
-    return lines
+        lines += [f"      {line}" for line in _outcomes(row, document["outcomes"])]
+        earlier = row["names_given"][:-1]
+        lines += [f"      called {name['en']} / {name['zh']} by {name['by']} on {name['at'][:10]}" for name in earlier]
+    return lines + _around(document["outcomes"])
 
 
 def assign_lines(counts: list[dict[str, Any]], as_of: str) -> list[str]:
@@ -67,6 +70,44 @@ def compare_lines(document: dict[str, Any]) -> list[str]:
         f"  {row['band']:<6} {row['segment_id'] or '(everybody)':<24}{row['feature']:<30} PSI {row['psi']:.3f}"
         for row in drift["alerts"]
     ]
+
+
+def _outcomes(row: dict[str, Any], around: dict[str, Any]) -> list[str]:
+    """What a segment brings and whom marketing reaches in it; nothing where nothing is known."""
+    lines = []
+    if row["value_mean"] is not None:
+        share = "" if row["value_share"] is None else f", {row['value_share']:.0%} of the scene's"
+        lines.append(
+            f"value: {row['value_mean']:,.0f} for each of {row['value_known']:,.0f} who hold an account{share}"
+        )
+    if row["risk"] is not None:
+        lines.append(f"risk: {row['risk']:.1%} ({around['risk_of']}, {row['risk_known']:,.0f} people)")
+    if row["reach"] is not None:
+        interval = f"[{row['reach_low']:.1%}, {row['reach_high']:.1%}]"
+        lines.append(f"reach: {row['reach']:.1%} {interval} contacted in {around['reach_days']} days")
+    if row["reachable"] is not None:
+        lines.append(f"reachable now: {row['reachable']:.1%}")
+    if row["rfm"] is not None:
+        rfm = row["rfm"]
+        bands = f"recency {rfm['r']:.1f}, frequency {rfm['f']:.1f}, money {rfm['m']:.1f} of {rfm['bands']}"
+        lines.append(f"buying: {bands}; most often {rfm['group_en']} / {rfm['group_zh']} ({rfm['group_share']:.0%})")
+    mix = [part for part in around["scenes"] if part["segment_id"] == row["segment_id"] and part["share"] is not None]
+    mix.sort(key=lambda part: (-part["share"], part["scene_id"]))
+    if mix:
+        lines.append("scenes: " + ", ".join(f"{part['scene_id']} {part['share']:.0%}" for part in mix[:3]))
+    return lines
+
+
+def _around(outcomes: dict[str, Any]) -> list[str]:
+    """The Pareto curve in one line, and what is absent."""
+    lines = []
+    if outcomes["pareto"] is not None:
+        found = outcomes["pareto"]
+        lines.append(
+            f"  the most valuable fifth of {found['customers']:,} who hold an account brings {found['top_fifth']:.0%} "
+            f"of the value (Gini {found['gini']:.2f})"
+        )
+    return lines + [f"  {what} absent: {why}" for what, why in sorted(outcomes["absent"].items())]
 
 
 def _segment(row: dict[str, Any]) -> str:

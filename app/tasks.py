@@ -43,12 +43,18 @@ class Task:
 
 
 class SceneMembers(NamedTuple):
-    """People active in a scene: their codes and features, the outcome mined for and who was reached."""
+    """People active in a scene: their codes and features, the outcome mined for and who was reached.
+
+    bad : 1 where an account of theirs went late, 0 where none did, NaN without one
+    protected : what is never mined and on which mined groups are compared for fairness
+    """
 
     who: np.ndarray
     features: pd.DataFrame
     outcome: np.ndarray
     reached: np.ndarray
+    bad: np.ndarray | None = None
+    protected: pd.DataFrame | None = None
 
 
 class Borrowers(NamedTuple):
@@ -155,10 +161,22 @@ def segments(scene: str, members: SceneMembers, shared: Shared, seed: int) -> Se
 
 
 def subgroups(scene: str, members: SceneMembers, shared: Shared, seed: int) -> pd.DataFrame:
-    """Mined groups of a scene that respond better than the scene and are not reached yet."""
+    """Mined groups of a scene that respond better than the scene and are not reached yet.
+
+    Raises
+    ------
+    PurposeError : a rule reads what marketing may not use; nothing of the scene is kept then.
+    """
+    from feature_repo.purposes import feature_purposes, feature_sources
+    from segmentation.rules import Rule
     from segmentation.subgroups import SubgroupMiner
 
-    miner = SubgroupMiner(**shared.miner, seed=seed).fit(members.features, members.outcome, members.reached)
+    miner = SubgroupMiner(**shared.miner, seed=seed).fit(
+        members.features, members.outcome, members.reached, bad=members.bad, protected_values=members.protected
+    )
+    permitted, sources = feature_purposes(), feature_sources()
+    for rule in miner.rules_["rule"]:
+        Rule.read(rule).require("marketing", permitted, sources)
     return miner.rules_.assign(scene_id=scene)
 
 

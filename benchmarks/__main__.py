@@ -12,7 +12,7 @@ from benchmarks.harness import ROOT
 from benchmarks.report import Report, document, markdown, replace_section
 from scenefit.contracts.errors import ScenefitError
 
-NAMES = ("run", "ray", "world", "environments", "features", "segmentation")
+NAMES = ("run", "ray", "world", "environments", "features", "segmentation", "subgroups", "audiences", "lookalikes")
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 

@@ -84,7 +84,8 @@ def sweep(path: str) -> dict[str, Any]:
 
 
 def equal_work_ours(path: str, labels: str) -> dict[str, Any]:
-    """Our fits of the sample for every k and seed; silhouettes of 95 labelings of the same rows."""
+    """Our fits of the sample for every k and seed, twice; silhouettes of 95 labelings of the same rows."""
+    from scenefit.runtime.parallel import pmap
     from segmentation.fits import Workplace, fits
     from segmentation.silhouettes import silhouettes
 
@@ -92,36 +93,97 @@ def equal_work_ours(path: str, labels: str) -> dict[str, Any]:
     sample, rows, _ = _sampled(Path(path))
     given = np.load(labels)
     points, lines = given["points"], given["labels"]
+    starts = _starts(sample)
     with timed("first use: compiled loops loaded", parts):
         fits(sample._replace(points=sample.points[:4096], weights=sample.weights[:4096]), [2, 3], 1, rows[:9], 0,
              Workplace())  # fmt: skip
         silhouettes(points[:600], lines[:2, :600])
     with timed("fits", parts):
         found = fits(sample, list(KS), SEEDS, rows, 0, Workplace("local", CORES))
+    with timed("fits from given starts", parts):
+        units = [(seed, ks) for seed in range(SEEDS) for ks in (KS[::2], KS[1::2])]
+        settled = pmap(_settled, units, (sample, starts), backend="local", cores=CORES)
     with timed("silhouettes", parts):
         means = silhouettes(points, lines, cores=CORES).mean(axis=1)
-    return {"parts": parts, "silhouettes": means.tolist(), "inertia": found.inertia.min(axis=1).tolist()}
+    from_starts = {(seed, k): m for (seed, ks), line in zip(units, settled, strict=True)
+                   for k, m in zip(ks, line, strict=True)}  # fmt: skip
+    return {
+        "parts": parts,
+        "silhouettes": means.tolist(),
+        "inertia": found.inertia.min(axis=1).tolist(),
+        "inertia_from_starts": [_inertia(_fold(sample, seed), from_starts[seed, k])
+                                for seed in range(SEEDS) for k in KS],
+    }  # fmt: skip
+
+
+def _settled(unit: tuple[int, range], shared: Any, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: ARG001
+    """Plain Lloyd from the given starts on all rows of a seed's fold: no first stage on fewer rows."""
+    from segmentation.fits import tolerance
+    from segmentation.lloyd import settled_centres, sum_grid
+
+    seed, ks = unit
+    sample, starts = shared
+    rows = _fold(sample, seed)
+    grid = sum_grid(np.abs(rows).max(axis=0), len(rows))
+    weights, which = np.ones((1, len(rows))), np.zeros(len(ks), dtype=np.int64)
+    return settled_centres(rows, weights, which, [starts[seed][:k] for k in ks], grid, tolerance(rows))
 
 
 def equal_work_scikit_learn(path: str, labels: str) -> dict[str, Any]:
-    """The same by scikit-learn: KMeans with one start per k and seed, silhouette_score per labeling."""
+    """The same by scikit-learn: KMeans with one start per k and seed, silhouette_score per labeling.
+
+    Each seed gets the rows that ours clusters, a sample without a fifth; "fits" draw their own starts, as ours do;
+    "fits from given starts" begin where ours do and stop by the same rule.
+    """
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
+
+    from segmentation.lloyd import ROUNDS, TOLERANCE
 
     parts: list[Part] = []
     sample, _, _ = _sampled(Path(path))
     given = np.load(labels)
     points, lines = given["points"], given["labels"]
+    starts = _starts(sample)
+    folds = [_fold(sample, seed) for seed in range(SEEDS)]
+    same: dict[str, Any] = {"n_init": 1, "max_iter": ROUNDS, "tol": TOLERANCE, "algorithm": "lloyd"}
     with timed("first use: compiled loops loaded", parts):
         KMeans(2, n_init=1).fit(points[:600])
         silhouette_score(points[:600], lines[0, :600])
     with timed("fits", parts):
-        best = [
-            min(KMeans(k, n_init=1, random_state=seed).fit(sample.points).inertia_ for seed in range(SEEDS)) for k in KS
-        ]
+        own = [[KMeans(k, random_state=seed, **same).fit(folds[seed]) for seed in range(SEEDS)] for k in KS]
+    with timed("fits from given starts", parts):
+        settled = [KMeans(k, init=starts[seed][:k], **same).fit(folds[seed]) for seed in range(SEEDS) for k in KS]
     with timed("silhouettes", parts):
         means = [silhouette_score(points, line) for line in lines]
-    return {"parts": parts, "silhouettes": list(map(float, means)), "inertia": best}
+    return {
+        "parts": parts,
+        "silhouettes": list(map(float, means)),
+        "inertia": [min(_inertia(sample.points, model.cluster_centers_) for model in line) for line in own],
+        "inertia_from_starts": [float(model.inertia_) for model in settled],
+    }
+
+
+def _fold(sample: Any, seed: int) -> np.ndarray:
+    rows: np.ndarray = sample.points[sample.without_fold(seed) > 0]
+    return rows
+
+
+def _starts(sample: Any) -> list[np.ndarray]:
+    """One path of centres per seed, in the rows of its fold; not timed on either side."""
+    from segmentation.starts import start_path
+
+    folds = [_fold(sample, seed) for seed in range(SEEDS)]
+    return [
+        fold[start_path(fold, np.ones(len(fold)), max(KS), np.random.default_rng(seed))]
+        for seed, fold in enumerate(folds)
+    ]
+
+
+def _inertia(points: np.ndarray, centres: np.ndarray) -> float:
+    from segmentation.distances import nearest_two
+
+    return float((nearest_two(points, centres).distance ** 2).sum())
 
 
 def sampled_loop(path: str) -> dict[str, Any]:

@@ -9,34 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scenefit.contracts.errors import ContractError
-from segmentation.lifts import lifts, wilson
+from segmentation.lifts import lifts
 from segmentation.names import SegmentName
+from segmentation.outcomes import LEAST_FOR_RISK, Outcomes, worth
 from segmentation.phrases import Lang, amount, phrase
 from segmentation.profile import DISTINCT, TYPICAL, profiles, segment_ids
 from segmentation.rules import Rule
 from segmentation.surrogate import SegmentRule, Surrogate, surrogate
 
-# risk is shown of groups, never of people
-LEAST_FOR_RISK = 20
+__all__ = ["LEAST_FOR_RISK", "Description", "Outcomes", "describe"]
+
 # features named in a segment's sentence
 SPOKEN = 4
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What else is known of the described customers, each optional, in their order.
-
-    value : (n,) what a customer is worth, in currency units; NaN unknown
-    risk : (n,) probability of default, or 0 and 1 as observed; NaN unknown
-    reached : (n,) whether marketing reached the customer
-    scenes : (n, scenes) visits or spend per scene, named columns, not negative
-    """
-
-    value: np.ndarray | None = None
-    risk: np.ndarray | None = None
-    reached: np.ndarray | None = None
-    scenes: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +28,7 @@ class Description:
     """What a page, a report or a colleague needs to know about the segments of one scene.
 
     segments : one row per segment: segment_id, size, share, names, sentences, rule (JSON and words) with precision,
-        recall and fidelity, value_mean, value_total, value_share, risk, reach with its 95 % interval, top scene
+        recall and fidelity, and what `segmentation.outcomes.worth` says of value, risk, reach and scenes
     lifts : one row per segment and feature, see `segmentation.lifts`; with segment_id
     scenes : one row per segment and scene: share of the segment's activity, base, tgi; empty without scenes
     surrogate : the tree behind the rules, with its fidelity
@@ -80,37 +64,17 @@ def describe(
     Risk is a mean over at least 20 customers with a known risk, else empty. Reach has Wilson's interval.
     """
     labels = np.asarray(labels)
-    known = outcomes or Outcomes()
-    _check(known, len(labels))
+    segments = _called(frame, labels, scene_id, ids, names)
+    brings = worth(outcomes or Outcomes(), labels, segments["segment_id"].tolist())
     table = lifts(frame, labels)
     tree = surrogate(frame, labels, depth=depth, seed=seed)
-    segments = _called(frame, labels, scene_id, ids, names)
-    segments = segments.join(_rules(tree)).join(_worth(known, labels, len(segments)))
-    scenes = _scene_mix(known.scenes, labels, segments["segment_id"].tolist())
-    segments = segments.join(_top_scene(scenes, segments["segment_id"]))
+    segments = segments.join(_rules(tree)).join(brings.segments)
     for lang in ("en", "zh"):
         said = [_sentence(row, table[table["label"] == i], rule, lang)
                 for i, (row, rule) in enumerate(zip(segments.to_dict("records"), tree.rules, strict=True))]  # fmt: skip
         segments[f"sentence_{lang}"] = said
     table.insert(0, "segment_id", segments["segment_id"].to_numpy()[table["label"].to_numpy(dtype=np.intp)])
-    return Description(segments, table.drop(columns="label"), scenes, tree)
-
-
-def _check(outcomes: Outcomes, n: int) -> None:
-    for name, values in vars(outcomes).items():
-        if values is not None and len(values) != n:
-            raise ContractError(
-                f"describe: {name} has {len(values):,} rows but there are {n:,} customers; give one each"
-            )
-    if outcomes.risk is not None:
-        risk = np.asarray(outcomes.risk, dtype=np.float64)
-        outside = (risk < 0) | (risk > 1)
-        if outside.any():
-            raise ContractError(
-                f"describe: risk of row {int(outside.argmax())} is {risk[outside][0]:g}; give probabilities in [0, 1]"
-            )
-    if outcomes.scenes is not None and (outcomes.scenes.to_numpy(dtype=np.float64) < 0).any():
-        raise ContractError("describe: scenes hold negative visits or spend; leave returns out or count them apart")
+    return Description(segments, table.drop(columns="label"), brings.scenes, tree)
 
 
 def _called(
@@ -157,69 +121,6 @@ def _rules(tree: Surrogate) -> pd.DataFrame:
 
 def _spoken_rule(rule: Rule | None, lang: Lang) -> str | None:
     return None if rule is None else rule.sentence(lang)
-
-
-def _worth(outcomes: Outcomes, labels: np.ndarray, k: int) -> pd.DataFrame:
-    """Value, risk and reach per segment; a column stays empty where nothing is known."""
-    worth = pd.DataFrame(np.nan, index=range(k), columns=[
-        "value_mean", "value_total", "value_share", "risk", "reach", "reach_low", "reach_high"])  # fmt: skip
-    if outcomes.value is not None:
-        mean, counts = _mean(outcomes.value, labels, k)
-        worth["value_mean"], worth["value_total"] = mean, np.where(counts > 0, mean * counts, np.nan)
-        total = float(np.nansum(worth["value_total"]))
-        if total > 0:
-            worth["value_share"] = worth["value_total"] / total
-    if outcomes.risk is not None:
-        mean, counts = _mean(outcomes.risk, labels, k)
-        worth["risk"] = np.where(counts >= LEAST_FOR_RISK, mean, np.nan)
-    if outcomes.reached is not None:
-        reached = np.asarray(outcomes.reached, dtype=bool)
-        sizes, hits = np.bincount(labels, minlength=k), np.bincount(labels[reached], minlength=k)
-        worth["reach"] = hits / np.maximum(sizes, 1)
-        worth["reach_low"], worth["reach_high"] = wilson(hits, sizes)
-    return worth
-
-
-def _mean(values: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the known values and their number, per segment; summed in sorted order."""
-    values = np.asarray(values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    order = order[~np.isnan(values[order])]
-    counts = np.bincount(labels[order], minlength=k)
-    sums = np.bincount(labels[order], values[order], k)
-    return np.divide(sums, counts, out=np.full(k, np.nan), where=counts > 0), counts
-
-
-def _scene_mix(scenes: pd.DataFrame | None, labels: np.ndarray, ids: list[str]) -> pd.DataFrame:
-    columns = ["segment_id", "scene_id", "share", "base", "tgi"]
-    if scenes is None or not len(scenes.columns):
-        return pd.DataFrame(columns=columns)
-    sums = np.column_stack(
-        [np.prod(_mean(scenes[name].to_numpy(dtype=np.float64), labels, len(ids)), axis=0) for name in scenes.columns]
-    )
-    sums = np.nan_to_num(sums)
-    whole, everybody = sums.sum(axis=1, keepdims=True), sums.sum(axis=0)
-    share = np.divide(sums, whole, out=np.full(sums.shape, np.nan), where=whole > 0)
-    base = np.tile(everybody / everybody.sum() if everybody.sum() > 0 else everybody * np.nan, (len(ids), 1))
-    return pd.DataFrame(
-        {
-            "segment_id": np.repeat(np.asarray(ids, dtype=object), len(scenes.columns)),
-            "scene_id": np.tile(np.asarray(scenes.columns, dtype=object), len(ids)),
-            "share": share.ravel(),
-            "base": base.ravel(),
-            "tgi": 100 * np.divide(share, base, out=np.full(share.shape, np.nan), where=base > 0).ravel(),
-        }
-    )
-
-
-def _top_scene(scenes: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
-    """The scene of each segment that weighs most in it."""
-    known = scenes[scenes["share"].notna()]
-    first = known.sort_values(["share", "scene_id"], ascending=[False, True]).drop_duplicates("segment_id")
-    found = first.set_index("segment_id").reindex(ids)
-    return pd.DataFrame(
-        {"top_scene": found["scene_id"].to_numpy(dtype=object), "top_scene_share": found["share"].to_numpy(dtype=float)}
-    )
 
 
 def _sentence(row: Mapping[Hashable, Any], found: pd.DataFrame, rule: SegmentRule, lang: Lang) -> str:

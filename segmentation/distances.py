@@ -8,7 +8,7 @@ import numpy as np
 
 from segmentation.kernels import CHUNK, label_rows, label_rows_two
 
-KEY_ROWS = 8192
+KEY_ROWS = 32 * CHUNK
 
 
 class NearestTwo(NamedTuple):
@@ -37,14 +37,6 @@ def nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     labels = np.empty(len(points), dtype=np.int32)
     label_rows(np.ascontiguousarray(points), np.ascontiguousarray(centres, dtype=np.float64), labels)
     return labels
-
-
-def column_blocks(points: np.ndarray) -> np.ndarray:
-    """Rows in blocks of CHUNK, each laid out as columns: shape (blocks, d, CHUNK); the last one padded with zeros."""
-    count = -(-len(points) // CHUNK)
-    blocks = np.zeros((count * CHUNK, points.shape[1]), dtype=points.dtype)
-    blocks[: len(points)] = points
-    return np.ascontiguousarray(blocks.reshape(count, CHUNK, -1).swapaxes(1, 2))
 
 
 def content_keys(points: np.ndarray, seed: int) -> np.ndarray:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segmentation.distances import column_blocks
-from segmentation.kernels import add_row_sums, relabel, writable
+from segmentation.kernels import SLACK, add_row_sums, column_blocks, relabel, writable
 from segmentation.sums import carries
 
 ROUNDS = 100
@@ -29,28 +28,6 @@ class Stack(NamedTuple):
     def model(self, m: int) -> slice:
         """Rows of one model."""
         return slice(int(self.offsets[m]), int(self.offsets[m + 1]))
-
-
-class Bounds(NamedTuple):
-    """What is known of each row under each model, all (models, n); distances in float32.
-
-    labels : the nearest centre
-    upper : at least the distance to it
-    other : at most the distance to any other
-    """
-
-    labels: np.ndarray
-    upper: np.ndarray
-    other: np.ndarray
-
-    @staticmethod
-    def empty(models: int, rows: int) -> Bounds:
-        """Nothing known yet: every row has to be measured."""
-        return Bounds(
-            np.full((models, rows), -1, dtype=np.int16),
-            np.full((models, rows), np.inf, dtype=np.float32),
-            np.zeros((models, rows), dtype=np.float32),
-        )
 
 
 def stacked(models: Sequence[np.ndarray]) -> Stack:
@@ -74,7 +51,8 @@ def settled_centres(
 ) -> list[np.ndarray]:
     """Centres of each model once they have settled, float32.
 
-    Rows that cannot have changed side are skipped (Hamerly 2010, SDM, 130); the centres are those of plain Lloyd.
+    Rows that cannot have changed side are skipped (after Hamerly 2010, SDM, 130): a row is looked at again once its
+    centre and the others have moved by the gap between its two nearest. The centres are those of plain Lloyd.
 
     Parameters
     ----------
@@ -85,33 +63,62 @@ def settled_centres(
     grid : see `sum_grid`; one grid for all models, so that any of them alone comes out the same
     tolerance : squared movement of a model's centres that counts as none
     """
-    points, weights, grid = writable(points), writable(weights), writable(grid)
-    stack = stacked(starts)
-    blocks, bounds = column_blocks(points), Bounds.empty(len(starts), len(points))
-    sums = np.zeros((len(stack.centres), points.shape[1] + 1))
-    moving, step = np.arange(len(starts)), np.zeros(len(stack.centres))
+    found = {}
+    for line in np.unique(which).tolist():
+        models = np.flatnonzero(which == line).tolist()
+        heavy = weights[line] > 0
+        rows, kept = (points, weights[line]) if heavy.all() else (points[heavy], weights[line, heavy])
+        stack = stacked([starts[m] for m in models])
+        _settle(writable(rows), writable(kept), stack, writable(grid), tolerance)
+        found |= {m: stack.centres[stack.model(place)].copy() for place, m in enumerate(models)}
+    return [found[m] for m in range(len(starts))]
+
+
+def _settle(points: np.ndarray, weights: np.ndarray, stack: Stack, grid: np.ndarray, tolerance: float) -> None:
+    models, blocks = len(stack.offsets) - 1, column_blocks(points)
+    labels = np.full((models, len(points)), -1, dtype=np.int16)
+    # how far centres may have moved in all before a row has to be looked at again
+    until = np.full(labels.shape, -np.inf, dtype=np.float32)
+    sums, drift = np.zeros((len(stack.centres), len(grid))), np.zeros(len(stack.centres))
+    moving = np.arange(models)
     for _ in range(ROUNDS):
-        relabel(points, blocks, weights, which, *stack, *bounds, sums, grid, moving, step)
-        before = stack.centres.astype(np.float64)
-        moving = np.array([m for m in moving.tolist() if recentre(stack, m, sums) > tolerance], dtype=np.int64)
+        far = drift.astype(np.float32)
+        relabel(points, blocks, weights, *stack, labels, until, sums, grid, moving, far)
+        # models that have settled have their old sums, so their centres stay
+        moved = recentre(stack, sums)
+        moving = moving[of_models(stack, moved)[moving] > tolerance]
         if not moving.size:
-            break
-        step = np.sqrt(((stack.centres - before) ** 2).sum(axis=1))
-    return [stack.centres[stack.model(m)].copy() for m in range(len(starts))]
+            return
+        drift += _drift(stack, np.sqrt(moved)) * (1 + SLACK)
 
 
-def recentre(stack: Stack, m: int, sums: np.ndarray) -> float:
-    """Put a model's centres on the means of their rows, in place; the squared distance they moved.
+def _drift(stack: Stack, step: np.ndarray) -> np.ndarray:
+    """How far each centre moved, and how far at most another centre of its model did: what a gap may shrink by."""
+    first, sizes = stack.offsets[:-1], np.diff(stack.offsets)
+    largest = np.repeat(np.maximum.reduceat(step, first), sizes)
+    at_top = step == largest
+    runner_up = np.repeat(np.maximum.reduceat(np.where(at_top, 0.0, step), first), sizes)
+    alone = at_top & (np.repeat(np.add.reduceat(at_top, first, dtype=np.int64), sizes) == 1)
+    drift: np.ndarray = step + np.where(alone, runner_up, largest)
+    return drift
+
+
+def recentre(stack: Stack, sums: np.ndarray) -> np.ndarray:
+    """Put centres on the means of their rows, in place; the squared distance each of them moved.
 
     A centre without rows stays where it is.
     """
-    rows = stack.model(m)
-    held = sums[rows, -1:]
-    before = stack.centres[rows]
-    after = np.where(held > 0, sums[rows, :-1] / np.where(held > 0, held, 1.0), before).astype(np.float32)
-    moved = float(((after.astype(np.float64) - before) ** 2).sum())
-    stack.centres[rows] = after
+    held = sums[:, -1:]
+    after = np.where(held > 0, sums[:, :-1] / np.where(held > 0, held, 1.0), stack.centres).astype(np.float32)
+    moved: np.ndarray = ((after.astype(np.float64) - stack.centres) ** 2).sum(axis=1)
+    stack.centres[:] = after
     return moved
+
+
+def of_models(stack: Stack, moved: np.ndarray) -> np.ndarray:
+    """Squared distance that the centres of each model moved together."""
+    total: np.ndarray = np.add.reduceat(moved, stack.offsets[:-1])
+    return total
 
 
 def row_sums(points: np.ndarray, weights: np.ndarray, stack: Stack, grid: np.ndarray) -> np.ndarray:

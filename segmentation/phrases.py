@@ -170,6 +170,52 @@ PHRASES: dict[str, Phrase] = {
     "scene_trend_90d": Phrase(
         "scene_trend", "", "trend in this scene", "本场景趋势",
         "cooling down here", "本场景降温", "picking up here", "本场景升温"),
+    "morning_share_365d": Phrase(
+        "morning", "share", "share of morning activity", "上午活动占比",
+        "seldom active in the morning", "上午少活动", "morning shoppers", "上午消费"),
+    "afternoon_share_365d": Phrase(
+        "afternoon", "share", "share of afternoon activity", "下午活动占比",
+        "seldom active in the afternoon", "下午少活动", "afternoon shoppers", "下午消费"),
+    "evening_share_365d": Phrase(
+        "evening", "share", "share of evening activity", "傍晚活动占比",
+        "seldom active in the evening", "傍晚少活动", "evening shoppers", "傍晚消费"),
+    "scene_shift_90d": Phrase(
+        "shift", "share", "change of scenes in 90 days", "近90天场景变化程度",
+        "faithful to their scenes", "场景稳定", "moving to other scenes", "转向其他场景"),
+    "ticket_variation_365d": Phrase(
+        "variation", "", "variation of the ticket", "客单价波动",
+        "even tickets", "客单价平稳", "uneven tickets", "客单价波动大"),
+    "days_since_account_opened": Phrase(
+        "accounts", "days", "days since the last account was opened", "距上次开户天数",
+        "account opened recently", "近期开户", "no new account for long", "久未开户"),
+    "accounts_opened_365d": Phrase(
+        "accounts", "", "accounts opened in 365 days", "近一年开户数",
+        "few new accounts", "新开户少", "several new accounts", "新开户多"),
+    "contacts_per_week_90d": Phrase(
+        "contacts", "", "contacts per week in 90 days", "近90天每周触达次数",
+        "seldom contacted per week", "每周触达少", "often contacted per week", "每周触达多"),
+    "days_between_contacts_90d": Phrase(
+        "contacts", "days", "days between contacts in 90 days", "近90天触达间隔天数",
+        "contacted in quick succession", "触达密集", "contacted at long intervals", "触达间隔长"),
+    "contacts_unanswered_365d": Phrase(
+        "response", "", "contacts since the last answer", "自上次回应以来的触达次数",
+        "few contacts left unanswered", "未回应触达少", "many contacts left unanswered", "未回应触达多"),
+    "days_since_response": Phrase(
+        "response", "days", "days since the last answer", "距上次回应天数",
+        "answered recently", "近期有回应", "no answer for long", "久未回应"),
+    "hours_since_activity": Phrase(
+        "recency", "", "hours since the last visit or purchase", "距上次活动小时数",
+        "active within hours", "数小时内活跃", "not active for hours", "数小时未活跃"),
+    "top_scene_id": Phrase("top_scene", "", "top scene", "首要场景", "", "", "", ""),
+    "last_scene_id": Phrase("last_scene", "", "scene of the last visit", "最近到访场景", "", "", "", ""),
+    "newest_account_kind": Phrase("newest_account", "", "newest account", "最新账户类型", "", "", "", ""),
+    "last_response_channel": Phrase("channel", "", "channel of the last answer", "最近回应渠道", "", "", "", ""),
+    "registered_at": Phrase("tenure", "", "registered", "注册时间", "", "", "", ""),
+    "birth_year": Phrase("age", "", "year of birth", "出生年份", "", "", "", ""),
+    "gender": Phrase("gender", "", "gender", "性别", "", "", "", ""),
+    "marital_status": Phrase("marital_status", "", "marital status", "婚姻状况", "", "", "", ""),
+    "education": Phrase("education", "", "education", "学历", "", "", "", ""),
+    "phone": Phrase("phone", "", "phone", "手机号", "", "", "", ""),
     "region": Phrase("region", "", "region", "地区", "", "", "", ""),
     "city": Phrase("city", "", "city", "城市", "", "", "", ""),
     "occupation": Phrase("occupation", "", "occupation", "职业", "", "", "", ""),
@@ -204,9 +250,11 @@ def amount(value: float, unit: Unit) -> str:
 
     Money goes without a sign: the currency is the data set's and stands beside the table.
 
-    >>> amount(0.25, "share"), amount(1200.0, "money"), amount(3.456, "")
-    ('25%', '1,200', '3.456')
+    >>> amount(0.25, "share"), amount(1200.0, "money"), amount(3.456, ""), amount(12345.67, "")
+    ('25%', '1,200', '3.456', '12,346')
     """
     if unit == "share":
         return f"{value * 100:.4g}%"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"

@@ -17,7 +17,7 @@ from scenefit.runtime.parallel import pmap
 from segmentation.criteria import Criteria, Grids, Tally, criteria, scatter, segment_means, tally
 from segmentation.distances import NearestTwo, content_keys, nearest_two
 from segmentation.fits import Workplace
-from segmentation.lloyd import ROUNDS, Stack, recentre, row_sums, stacked
+from segmentation.lloyd import ROUNDS, Stack, of_models, recentre, row_sums, stacked
 from segmentation.points import checked_points, checked_weights
 from segmentation.sums import total
 
@@ -176,7 +176,7 @@ def refined_centres(
     for _ in range(ROUNDS):
         stack = stacked([models[m] for m in moving])
         sums = sum(shards.map(_row_sums, shards.rows, (stack, grid)))
-        steps = [recentre(stack, place, sums) for place in range(len(moving))]
+        steps = of_models(stack, recentre(stack, sums)).tolist()
         for place, m in enumerate(moving):
             models[m] = stack.centres[stack.model(place)].copy()
         moving = [m for m, step in zip(moving, steps, strict=True) if step > tolerance]

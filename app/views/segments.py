@@ -1,6 +1,10 @@
-"""Segments & scenes: who belongs together in a scene, and whom marketing does not reach yet."""
+"""Segments & scenes: who belongs together in a scene, who stays together, and whom marketing does not reach yet."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -8,7 +12,10 @@ from app import charts, heatmaps
 from app.engine import current
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
-from app.tables import evidence_table, profile_table, segments_table
+from app.segment_panels import kept_panel
+from app.subgroup_panels import scene_map_panel, subgroups_panel
+from app.tables import profile_table, segments_table
+from scenefit.runtime.workspace import Workspace
 
 
 def page() -> None:
@@ -22,14 +29,35 @@ def page() -> None:
         st.info(plain(absent or t("No scene had enough active members to be segmented.")))
         return
     scene = _scene_picker(run, scenes, say)
-    _headline(run, scene, say)
-    left, right = st.columns([4, 7], gap="large")
-    with left:
-        _criteria(run, scene, say)
-    with right:
-        _segments(run, scene, say)
-    _profiles(run, scene, say)
-    _subgroups(run, scene, say)
+    workspace = Workspace(Path(st.session_state["workspace"]))
+    of_run, kept, subgroups = _tabs(say)
+    with of_run:
+        _headline(run, scene, say)
+        left, right = st.columns([4, 7], gap="large")
+        with left:
+            _criteria(run, scene, say)
+        with right:
+            _segments(run, scene, say)
+        _profiles(run, scene, say)
+    if kept.open:
+        with kept:
+            kept_panel(workspace, run, scene, say)
+    with subgroups:
+        subgroups_panel(run, scene, say)
+        scene_map_panel(workspace, run, say)
+
+
+def _tabs(say: Speech) -> Sequence[Any]:
+    """The page's three tabs; which one is open outlives a language switch."""
+    t = say.t
+    labels = [t("Segments of this run"), t("Kept segments"), t("Subgroups & scenes")]
+    key, default = f"segments_tabs_{say.lang}", f"segments_tabs_{say.lang}_first"
+    # another default while the tabs stand would take the reader back to it
+    if key not in st.session_state:
+        st.session_state[default] = labels[st.session_state.get("segments_tab", 0)]
+    tabs = st.tabs(labels, default=st.session_state[default], key=key, on_change="rerun")
+    st.session_state["segments_tab"] = next((i for i, tab in enumerate(tabs) if tab.open), 0)
+    return tabs
 
 
 def _scene_picker(run: FinishedRun, scenes: list[str], say: Speech) -> str:
@@ -76,7 +104,7 @@ def _criteria(run: FinishedRun, scene: str, say: Speech) -> None:
         return
     chart = charts.criteria_chart(criteria, say)
     st.echarts_chart(chart, height=350, alt=t("Separation and stability by number of segments"))
-    st.caption(t("Filled points: the tie set. Band: one standard error over seeds."))
+    st.caption(t("Filled points: the tie set. Band: one standard error over seeds and rows."))
 
 
 def _segments(run: FinishedRun, scene: str, say: Speech) -> None:
@@ -100,34 +128,6 @@ def _profiles(run: FinishedRun, scene: str, say: Speech) -> None:
     )
     with st.expander(t("All figures")):
         st.dataframe(profile_table(run, scene, say), hide_index=True, height=420)
-
-
-def _subgroups(run: FinishedRun, scene: str, say: Speech) -> None:
-    t = say.t
-    st.subheader(t("Subgroups that marketing does not reach yet"), anchor=False)
-    subgroups = run.table("subgroups", scene)
-    if subgroups.empty:
-        st.info(t("No rule stood out beyond chance in this scene. That is a finding, not a fault."))
-        return
-    shown = evidence_table(subgroups, say).map(plain)
-    colours = ["green" if confirmed else "gray" for confirmed in subgroups["confirmed"]]
-    confirmed = shown.columns[-1]
-    shown[confirmed] = [f":{c}-badge[{word}]" for c, word in zip(colours, shown[confirmed], strict=True)]
-    st.table(shown, border="horizontal", hide_index=True)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown(f"**{t('Evidence: lift with 95 % interval')}**")
-        height = max(80 + 46 * len(subgroups), 280)
-        st.echarts_chart(charts.lift_intervals(subgroups, say), height=height, alt=t("Lift by subgroup"))
-    with right:
-        st.markdown(f"**{t('Need and reach')}**")
-        st.echarts_chart(charts.need_reach(subgroups, say), height=height, alt=t("Need against reach"))
-    st.caption(
-        t(
-            "Green: confirmed on the half of customers that mining did not see. q: share of false discoveries among "
-            "rules this strong. Unreached is not a reason to over-lend: eligibility comes first."
-        )
-    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What happened in a workspace: jobs and a hash-chained audit log, in SQLite with migrations."""
+"""What happened in a workspace: jobs, a hash-chained audit log, names given to segments; SQLite with migrations."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ MIGRATIONS = (
     );
     INSERT INTO audit_end SELECT 1, coalesce(max(seq), 0) FROM audit;
     """,
+    # only ever added to: an old name stays, the newest speaks. The same name twice is one, so that taking names over
+    # from a file can be repeated
+    """
+    CREATE TABLE segment_names (
+        seq INTEGER PRIMARY KEY,
+        scene_id TEXT NOT NULL,
+        segment_id TEXT NOT NULL,
+        en TEXT NOT NULL,
+        zh TEXT NOT NULL,
+        given_by TEXT NOT NULL,
+        given_at TEXT NOT NULL,
+        UNIQUE (scene_id, segment_id, en, zh, given_by, given_at)
+    );
+    """,
 )
 GENESIS = "0" * 64
 WAIT = 30  # seconds for another process to finish writing
@@ -60,6 +74,16 @@ class Entry(NamedTuple):
     subject: str
     detail: str
     hash: str
+
+
+class NameRow(NamedTuple):
+    """A name that a person gave a segment; `given_at` is UTC in ISO 8601 with microseconds."""
+
+    segment_id: str
+    en: str
+    zh: str
+    given_by: str
+    given_at: str
 
 
 @contextmanager
@@ -107,8 +131,7 @@ def audit(
 ) -> None:
     """Append a line whose hash covers the line before: nothing can be changed or cut out unseen."""
     # the write lock comes before the last line is read: no other process may add one in between
-    if not connection.in_transaction:
-        connection.execute("BEGIN IMMEDIATE")
+    writing(connection)
     connection.execute("UPDATE audit_end SET seq = seq + 1")
     last = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True)
@@ -130,6 +153,30 @@ def verify_audit(connection: sqlite3.Connection) -> int | None:
         previous, expected = entry.hash, expected + 1
     end = connection.execute("SELECT seq FROM audit_end").fetchone()
     return None if end and end[0] == expected - 1 else expected
+
+
+def names_of_segments(connection: sqlite3.Connection, scene: str) -> list[NameRow]:
+    """Every name given to segments of a scene, oldest first."""
+    rows = connection.execute(
+        "SELECT segment_id, en, zh, given_by, given_at FROM segment_names WHERE scene_id = ? ORDER BY given_at, seq",
+        (scene,),
+    )
+    return [NameRow(*row) for row in rows]
+
+
+def add_segment_name(connection: sqlite3.Connection, scene: str, row: NameRow) -> None:
+    """Append a name; the very same row again changes nothing."""
+    connection.execute(
+        "INSERT OR IGNORE INTO segment_names (scene_id, segment_id, en, zh, given_by, given_at) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (scene, *row),
+    )
+
+
+def writing(connection: sqlite3.Connection) -> None:
+    """Take the write lock until the catalogue is closed, so that nobody changes what is read from now on."""
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
 
 
 def _chained(previous: str, *parts: str) -> str:

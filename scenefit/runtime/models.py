@@ -40,13 +40,11 @@ def save(
     estimators: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model; an existing one of that name is replaced whole."""
-    import skops.io
-
     with fresh_folder(folder) as place, disk_errors(folder):
         for name, array in arrays.items():
             np.save(place / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
         for name, estimator in (estimators or {}).items():
-            (place / f"{name}.skops").write_bytes(_canonical(skops.io.dumps(estimator)))
+            (place / f"{name}.skops").write_bytes(_dumped(estimator))
         (place / "facts.json").write_text(json.dumps(dict(facts), ensure_ascii=False, indent=1, sort_keys=True), "utf8")
         digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(place.iterdir())}
         (place / "sha256.json").write_text(json.dumps(digests, indent=1, sort_keys=True), "utf8")
@@ -59,8 +57,6 @@ def load(folder: Path) -> Saved:
     ------
     StoreError : not there, a file missing or changed, or a class outside the allow-list.
     """
-    import skops.io
-
     manifest = folder / "sha256.json"
     if not manifest.is_file():
         raise StoreError(f"{folder}: no model there; fit and save one first")
@@ -73,13 +69,25 @@ def load(folder: Path) -> Saved:
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             raise StoreError(f"{file}: missing or changed since it was saved; restore it or fit the model again")
     arrays = {name[:-4]: _array(folder / name) for name in digests if name.endswith(".npy")}
-    estimators = {}
-    for name in (n for n in digests if n.endswith(".skops")):
-        unknown = sorted(set(skops.io.get_untrusted_types(file=folder / name)) - set(TRUSTED))
-        if unknown:
-            raise StoreError(f"{folder / name}: holds classes that are not allowed: {unknown}; do not load it")
-        estimators[name[:-6]] = skops.io.load(folder / name, trusted=list(TRUSTED))
+    estimators = {name[:-6]: _estimator(folder / name) for name in digests if name.endswith(".skops")}
     return Saved(arrays, json.loads((folder / "facts.json").read_text("utf8")), estimators)
+
+
+def _dumped(estimator: object) -> bytes:
+    # skops loads all of scikit-learn, which models of plain arrays do not need
+    import skops.io
+
+    return _canonical(skops.io.dumps(estimator))
+
+
+def _estimator(file: Path) -> object:
+    import skops.io
+
+    unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED))
+    if unknown:
+        raise StoreError(f"{file}: holds classes that are not allowed: {unknown}; do not load it")
+    estimator: object = skops.io.load(file, trusted=list(TRUSTED))
+    return estimator
 
 
 def _array(file: Path) -> np.ndarray:

@@ -66,10 +66,16 @@ class SegmentSettings(_Section):
 class SubgroupSettings(_Section):
     """Mining of subgroups that marketing does not reach."""
 
-    depth: int = Field(2, ge=1, le=2, description="conditions per rule")
+    depth: int = Field(2, ge=1, le=4, description="conditions per rule; numbers are cut more coarsely for 3 and 4")
     support: int = Field(100, ge=20, description="below this the exact test has no power")
     top: int = Field(5, ge=1, description="rules per scene; a person reads no more")
     q: float = Field(0.05, gt=0, lt=1, description="false discovery rate of the mining half")
+    quality: Literal["opportunity", "wracc", "lift", "lower_lift"] = Field(
+        "opportunity", description="what rules are ranked by; uplift needs arms, which a scene does not have"
+    )
+    correction: Literal["bh", "westfall-young"] = Field(
+        "bh", description="over all rules tried; shuffled outcomes keep the chance of any false rule, and cost time"
+    )
     reach_days: int = Field(90, ge=1, description="contacted in these days counts as reached")
 
 

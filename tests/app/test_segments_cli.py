@@ -11,15 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from app import segment_store
+from app import segment_fits, segment_store
 from app.cli import main
+from app.outcome import default_parts
 from app.synthetic import write_world
-from scenefit.contracts.errors import ContractError, NotEligible, NotFitted, SettingsError, StoreError
+from feature_repo import history
+from feature_repo.purposes import feature_purposes
+from risk.default import DefaultModel
+from scenefit.contracts.errors import ContractError, NotEligible, NotFitted, PurposeError, SettingsError, StoreError
+from scenefit.runtime import models
+from scenefit.runtime.settings import read_settings
 from scenefit.runtime.workspace import Workspace
+from segmentation.rules import Compare, Rule
 from tests.faults.command_line import Ended, sentence_of
 
 SMALL = """
@@ -160,6 +168,30 @@ class TestFit:
         assert "scenes: none has 9,000 active people (largest: " in sentence
 
 
+class TestPurposes:
+    """What a rule reads."""
+
+    def test_a_rule_on_what_marketing_may_not_read_is_not_kept(self, fitted: Path) -> None:
+        place = Workspace(fitted)
+        kept = segment_store.read_version(place, segment_store.fitted_scenes(place)[0])
+        version = segment_store.Version(kept, pd.DataFrame(), pd.DataFrame())
+        segment_fits.require_permitted([version])
+        rule = Rule(where=Compare(column="bureau_debt", op=">=", value=1000))
+        row = {**kept.facts["segments"][0], "rule": rule.model_dump_json()}
+        other = version._replace(kept=kept._replace(facts={**kept.facts, "segments": [row]}))
+        with pytest.raises(PurposeError, match=r"rule > bureau_debt: .*bureau.total_debt.*not 'marketing'"):
+            segment_fits.require_permitted([version, other])
+
+    def test_a_fit_whose_rule_is_refused_keeps_nothing(self, own_bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        permitted = {name: kinds - {"marketing"} for name, kinds in feature_purposes().items()}
+        monkeypatch.setattr(segment_fits, "feature_purposes", lambda: permitted)
+        place, settings = Workspace(own_bare), read_settings(own_bare)
+        found = segment_fits.chosen_scenes(segment_fits.snapshot(place, place.dataset().until), None, settings)
+        with pytest.raises(PurposeError, match="not 'marketing'"):
+            segment_fits.fitted(place, found, settings, pd.Timestamp("2026-07-02", tz="UTC"), k_max=3)
+        assert segment_store.fitted_scenes(place) == []
+
+
 class TestRefit:
     """Found again."""
 
@@ -229,6 +261,78 @@ class TestShow:
         assert ended.code == 0
         assert "rules imitate the segments for" in ended.out
         assert "TGI" in ended.out
+        assert "who hold an account" in ended.out
+        assert "contacted in 90 days" in ended.out
+        assert "the most valuable fifth of " in ended.out
+
+    def test_each_segment_says_what_it_brings_and_whom_we_reach(
+        self, segments: Callable[..., Ended], fitted: Path
+    ) -> None:
+        for scene in scenes_of(segments("show", "--json", "-w", fitted)):
+            around, rows = scene["outcomes"], scene["segments"]
+            assert around["as_of"] == "2026-06-30T16:00:00+00:00"
+            assert around["absent"] == {}
+            # nobody has run the engine here: observed, not predicted
+            assert around["risk_of"] == "share 30 days late with any repayment so far"
+            assert sum(row["value_share"] or 0 for row in rows) <= 1.0 + 1e-9
+            for row in rows:
+                assert (row["value_mean"] is None) == (row["value_known"] < 20)
+                assert (row["risk"] is None) == (row["risk_known"] < 20)
+                assert 0 <= row["reach_low"] <= row["reach"] <= row["reach_high"] <= 1
+                assert 0 < row["reachable"] < 1
+                assert 1 <= row["rfm"]["r"] <= row["rfm"]["bands"]
+                mix = [part["share"] for part in around["scenes"] if part["segment_id"] == row["segment_id"]]
+                assert sum(mix) == pytest.approx(1)
+            curve = around["pareto"]["curve"]
+            assert curve[0] == [0, 0]
+            assert curve[-1] == pytest.approx([1, 1])
+            assert around["pareto"]["top_fifth"] > 0.2
+
+    def test_risk_is_by_the_model_of_the_newest_run(self, segments: Callable[..., Ended], own: Path) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "app.cli",
+            "features",
+            "build",
+            "--at",
+            "2026-07-01",
+            "--view",
+            "customer_risk",
+        ]
+        subprocess.run([*command, "-w", str(own)], check=True, capture_output=True)
+        place = Workspace(own)
+        features = history.as_of(place.dataset().until, "default_v1", place, purpose="risk")
+        model = DefaultModel().fit(features, np.random.default_rng(1).random(len(features)) < 0.1)
+        run = own / "runs" / "r1"
+        models.save(run / "models" / "default", *default_parts(model))
+        (run / "manifest.json").write_text("{}")
+        (own / "latest").write_text("r1")
+        everybody = pd.Series(model.predict_proba(features), index=features["customer_id"].astype(object))
+        for scene in scenes_of(segments("show", "--json", "-w", own)):
+            assert scene["outcomes"]["risk_of"] == "probability of default, newest run"
+            members = segment_store.read_version(place, scene["scene_id"]).members
+            for row in scene["segments"]:
+                mine = everybody.reindex(members.index[members == row["segment_id"]])
+                assert row["risk"] == pytest.approx(mine.mean())
+                assert row["risk_known"] == mine.notna().sum()
+
+    def test_what_the_data_does_not_hold_is_absent_with_the_reason(
+        self, segments: Callable[..., Ended], own: Path
+    ) -> None:
+        for name in ("accounts", "repayments"):
+            shutil.rmtree(own / "raw" / name)
+        shutil.rmtree(own / "features")
+        for scene in scenes_of(segments("show", "--json", "-w", own)):
+            absent = scene["outcomes"]["absent"]
+            assert set(absent) == {"value", "risk", "scenes", "rfm"}
+            assert "scenefit features build" in absent["rfm"]
+            assert scene["outcomes"]["pareto"] is None
+            for row in scene["segments"]:
+                assert [row[name] for name in ("value_mean", "risk", "rfm", "top_scene")] == [None] * 4
+        said = segments("show", "-w", own).out
+        assert "  risk absent: The newest run has no default model, and no repayment" in said
+        assert "reach: " in said
 
     def test_before_a_fit_the_way_out_is_said(self, segments: Callable[..., Ended], bare: Path) -> None:
         for command in ("show", "assign", "compare"):
@@ -262,6 +366,15 @@ class TestRename:
             assert row["sentence_en"].startswith("Weekend flyers: ")
             assert row["sentence_zh"].startswith("周末出行：")
             scenes_of(segments("fit", "--at", "2026-05-06", "--json", "-w", own))
+
+    def test_earlier_names_are_shown(self, segments: Callable[..., Ended], own: Path) -> None:
+        segment = ids(scenes_of(segments("show", "--json", "-w", own))[0])[0]
+        for en, zh in (("Flyers", "飞行者"), ("Weekend flyers", "周末出行")):
+            assert segments("rename", segment, "--zh", zh, "--en", en, "-w", own).code == 0
+        row = scenes_of(segments("show", "--json", "-w", own))[0]["segments"][0]
+        assert [name["en"] for name in row["names_given"]] == ["Flyers", "Weekend flyers"]
+        assert row["name_en"] == "Weekend flyers"
+        assert "called Flyers / 飞行者 by " in segments("show", "-w", own).out
 
     def test_two_segments_of_a_scene_have_two_names(self, segments: Callable[..., Ended], own: Path) -> None:
         first, second, *_ = ids(scenes_of(segments("show", "--json", "-w", own))[0])

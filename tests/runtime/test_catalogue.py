@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from scenefit.contracts.errors import StoreError
 from scenefit.runtime import catalogue as module
-from scenefit.runtime.catalogue import MIGRATIONS, audit, catalogue, end_job, start_job, verify_audit
+from scenefit.runtime.catalogue import (
+    MIGRATIONS,
+    NameRow,
+    add_segment_name,
+    audit,
+    catalogue,
+    end_job,
+    names_of_segments,
+    start_job,
+    verify_audit,
+    writing,
+)
 
 NOON = "2026-06-01T12:00:00.000+00:00"
 
@@ -265,6 +276,42 @@ class TestAudit:
             assert verify_audit(connection) is None
             counts = connection.execute("SELECT actor, count(*) FROM audit GROUP BY actor ORDER BY actor").fetchall()
             assert counts == [("lin", 40), ("wang", 40), ("zhou", 40)]
+
+
+class TestSegmentNames:
+    """Every name that was given, oldest first."""
+
+    def test_names_are_added_and_never_replaced(self, path: Path) -> None:
+        old = NameRow("travel/1", "Flyers", "飞行者", "lin", "2026-06-01T12:00:00.000000+00:00")
+        new = NameRow("travel/1", "Weekend flyers", "周末出行", "wang", "2026-06-02T12:00:00.000000+00:00")
+        with catalogue(path) as connection:
+            for row in (new, old, old):
+                add_segment_name(connection, "travel", row)
+        with catalogue(path) as connection:
+            assert names_of_segments(connection, "travel") == [old, new]
+            assert names_of_segments(connection, "home") == []
+
+    def test_a_block_that_fails_names_nothing(self, path: Path) -> None:
+        def fail() -> None:
+            with catalogue(path) as connection:
+                writing(connection)
+                add_segment_name(connection, "travel", NameRow("travel/1", "A", "甲", "lin", NOON))
+                raise ValueError("bug")
+
+        with pytest.raises(ValueError, match="bug"):
+            fail()
+        with catalogue(path) as connection:
+            assert names_of_segments(connection, "travel") == []
+
+    def test_who_writes_keeps_others_from_writing_until_the_end(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with catalogue(path) as first:
+            writing(first)
+            writing(first)
+            monkeypatch.setattr(module, "WAIT", 0.01)
+            with pytest.raises(StoreError, match="another process holds it"), catalogue(path) as second:
+                writing(second)
 
 
 def write_lines(path: Path, actor: str, lines: int) -> None:

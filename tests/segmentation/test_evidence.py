@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import false_discovery_control, hypergeom
 
-from segmentation.evidence import benjamini_hochberg, chance_of_at_least, holm, lift_interval
+from segmentation.evidence import (
+    benjamini_hochberg,
+    chance_of_at_least,
+    difference_interval,
+    holm,
+    lift_interval,
+    share_interval,
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -56,3 +63,19 @@ def test_nineteen_of_twenty_intervals_hold_the_true_lift(share):
     ends = [lift_interval(hits[i : i + 1], size[i : i + 1], positives[i], n) for i in range(worlds)]
     covered = np.mean([low[0] <= truth <= high[0] for low, high in ends])
     assert 0.935 < covered < 0.965
+
+
+def test_the_smallest_p_are_enough_when_the_number_of_looks_is_known():
+    p = np.random.default_rng(1).random(500) ** 4
+    small = p <= 0.05
+    adjusted = benjamini_hochberg(p)
+    assert_allclose(benjamini_hochberg(p[small], tests=500)[adjusted[small] <= 0.05], adjusted[adjusted <= 0.05])
+
+
+def test_shares_and_differences_have_intervals_without_any_case():
+    low, high = share_interval(np.array([0, 10]), np.array([10, 10]))
+    assert low[0] == 0
+    assert high[1] == pytest.approx(1)
+    assert np.isnan(share_interval(np.array([0]), np.array([0])).low).all()
+    ends = difference_interval(np.array([0]), np.array([50]), np.array([0]), np.array([50]))
+    assert -0.08 < ends.low[0] < 0 < ends.high[0] < 0.08

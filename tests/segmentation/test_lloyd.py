@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
 from segmentation.distances import nearest_two
+from segmentation.kernels import GROUP, fill_squared, fill_squared_four
 from segmentation.lloyd import TOLERANCE, recentre, row_sums, settled_centres, stacked, sum_grid
 from segmentation.starts import start_path
 
@@ -20,7 +21,7 @@ KS = [2, 3, 5, 8, 13]
 def plain(points, weights, start, grid, tolerance):
     """Lloyd without bounds, stacks or sums that are carried over."""
     stack = stacked([start])
-    while recentre(stack, 0, row_sums(points, weights, stack, grid)) > tolerance:
+    while recentre(stack, row_sums(points, weights, stack, grid)).sum() > tolerance:
         pass
     return stack.centres
 
@@ -41,12 +42,28 @@ def blurred():
     return points, [path[:k] for k in KS]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("wide", [1, 4, 7, 30])
+def test_a_distance_has_the_same_digits_alone_and_among_others(kind, wide):
+    rng = np.random.default_rng(wide)
+    columns, centres = rng.normal(size=(wide, 61)).astype(kind), rng.normal(size=(GROUP, wide)).astype(kind)
+    together, alone = np.empty((GROUP, 61), kind), np.empty((GROUP, 61), kind)
+    fill_squared_four(columns, 61, centres, 0, together)
+    for centre, squared in zip(centres, alone, strict=True):
+        fill_squared(columns, 61, centre, squared)
+    assert together.tobytes() == alone.tobytes()
+    single = np.empty(1, kind)
+    for i in range(61):
+        fill_squared(np.ascontiguousarray(columns[:, i : i + 1]), 1, centres[0], single)
+        assert single[0] == alone[0, i]
+
+
 def test_one_step_by_hand():
     points = np.array([[0.0], [1], [5], [9]], dtype=np.float32)
     stack = stacked([np.array([[0.0], [6.0]])])
     sums = row_sums(points, np.ones(4), stack, sum_grid(np.array([9.0]), 4))
     assert sums.tolist() == [[1, 2], [14, 2]]
-    assert recentre(stack, 0, sums) == 0.25 + 1
+    assert recentre(stack, sums).tolist() == [0.25, 1]
     assert stack.centres.ravel().tolist() == [0.5, 7]
 
 
@@ -106,6 +123,18 @@ def test_sums_of_any_shards_add_up_to_the_sums_of_all_rows(cuts):
     edges = [0, *sorted(set(cuts)), 3000]
     parts = [row_sums(points[a:b], weights[a:b], stack, grid) for a, b in pairwise(edges)]
     assert_array_equal(sum(parts), row_sums(points, weights, stack, grid))
+
+
+def test_models_with_lines_of_weights_of_their_own_come_out_as_alone(blurred):
+    points, starts = blurred
+    weights = np.stack([np.ones(len(points)), (np.arange(len(points)) % 3 > 0).astype(float)])
+    grid, which = sum_grid(np.abs(points).max(axis=0), float(len(points))), np.array([1, 0, 1, 0, 1])
+    together = settled_centres(points, weights, which, starts, grid, 1e-6)
+    for start, line, centres in zip(starts, which, together, strict=True):
+        kept = weights[line] > 0
+        heavy = np.ones((1, int(kept.sum())))
+        alone = settled_centres(points[kept], heavy, np.zeros(1, dtype=np.int64), [start], grid, 1e-6)[0]
+        assert_array_equal(centres, alone)
 
 
 def test_a_weight_of_two_is_the_row_twice(blurred):
