@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from app.charts import LONG_TIP, TIP, Chart, item, names_axis
+from app.charts import LONG_TIP, TIP, Chart, item, names_axis, room
 from app.i18n import Speech
 from app.palette import BAD, FAINT, GOOD, INK, MODEL, MUTED, SEQUENTIAL, WARM
 
 LISTED = "not on list: "
+# pixels for the words of a step; longer ones break, so that bars keep half of the width
+NAMES = 200
 
 
 def step_names(steps: pd.DataFrame, say: Speech) -> list[str]:
     """Each step in words: a condition by its sentence, a step of reach by its everyday name."""
     rows = steps.to_dict("records")
     return [str(row[say.lang]) if row["condition"] else step_label(str(row["step"]), say) for row in rows]
+
+
+def tall(names: Sequence[str]) -> int:
+    """Pixels a chart of these names needs: a long one breaks into lines."""
+    return sum(20 + 15 * math.ceil(room([name]) / NAMES) for name in names) + 16
 
 
 def step_label(step: str, say: Speech) -> str:
@@ -37,7 +45,7 @@ def waterfall_chart(steps: pd.DataFrame, say: Speech) -> Chart:
         "tooltip": LONG_TIP,
         "grid": {"left": 8, "right": 84, "top": 4, "bottom": 4, "containLabel": True},
         "xAxis": {"type": "value", "show": False, "max": everybody},
-        "yAxis": names_axis(names, 300, inverse=True),
+        "yAxis": names_axis(names, NAMES, inverse=True),
         "series": [
             {"type": "bar", "stack": "all", "barMaxWidth": 18, "itemStyle": {"color": MODEL},
              "data": [item(int(n), f"{name}: {say.count(n)} ({say.percent(n / everybody)})")
@@ -58,7 +66,7 @@ def cost_chart(costs: pd.DataFrame, say: Speech) -> Chart:
         "tooltip": LONG_TIP,
         "grid": {"left": 8, "right": 64, "top": 4, "bottom": 4, "containLabel": True},
         "xAxis": {"type": "value", "show": False},
-        "yAxis": names_axis(names, 300, inverse=True),
+        "yAxis": names_axis(names, NAMES, inverse=True),
         "series": [{"type": "bar", "barMaxWidth": 18,
                     "itemStyle": {"color": WARM},
                     "data": [item(int(n), f"{name}: +{say.count(n)}",
@@ -157,8 +165,7 @@ def bake_off_chart(report: pd.DataFrame, say: Speech) -> Chart:
         "grid": {"left": 8, "right": 8, "top": 36, "bottom": 30, "containLabel": True},
         "xAxis": {"type": "category", "data": [say.t("best {share}").format(share=say.percent(s, 0)) for s in shares],
                   "name": say.t("of everybody"), "nameLocation": "middle", "nameGap": 24},
-        "yAxis": {"type": "value", "min": 0, "name": say.t("hidden seeds found"),
-                  "splitLine": {"lineStyle": {"color": FAINT}}},
+        "yAxis": {"type": "value", "min": 0, "splitLine": {"lineStyle": {"color": FAINT}}},
         "series": series,
     }  # fmt: skip
 

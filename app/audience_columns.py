@@ -30,6 +30,8 @@ class ColumnFacts(NamedTuple):
     usual: float = 0.0
     whole: bool = False
     levels: tuple[str, ...] = ()
+    # how the column writes no and yes: features keep truth values as 0 and 1
+    truths: tuple[bool | int, bool | int] = (False, True)
 
 
 def column_facts(frame: pd.DataFrame) -> dict[str, ColumnFacts]:
@@ -52,6 +54,8 @@ def _facts(series: pd.Series) -> ColumnFacts | None:
     values = values[~np.isnan(values)]
     if not len(values):
         return None
+    if np.isin(values, (0.0, 1.0)).all():
+        return ColumnFacts("bool", truths=(0, 1))
     whole = bool((values == np.round(values)).all())
     low, high, usual = float(values.min()), float(np.quantile(values, 0.99)), float(np.median(values))
     step = nice_step(max(high - low, 1e-9) / STEPS, whole)

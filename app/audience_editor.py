@@ -63,11 +63,16 @@ def put_rule(rule: Rule) -> None:
 def tree_editor(rule: Rule, words: Vocabulary, say: Speech) -> Rule:
     """The rule by widgets; what comes back is what they say now."""
     edited = _group(list(rule.conditions), words, say, (), "and")
-    found = Rule(where=And(of=tuple(edited)))
+    found = _rule_of(edited)
     if found != rule:
         # the widgets hold these values already, so they must not start anew
         st.session_state[STATE] = found.model_dump_json()
     return found
+
+
+def _rule_of(parts: list[Condition]) -> Rule:
+    """The rule of conditions that must all hold; one alone needs no `all of`."""
+    return Rule(where=parts[0] if len(parts) == 1 else And(of=tuple(parts)))
 
 
 def text_editor(rule: Rule, columns: Sequence[str], say: Speech) -> None:
@@ -105,19 +110,31 @@ def _condition(part: Condition, words: Vocabulary, say: Speech, place: tuple[int
     # a column has ways of its own to say `not missing` and `none of`
     own_word = isinstance(part, Not) and isinstance(part.of, Missing | In)
     negated, inner = (True, part.of) if isinstance(part, Not) and not own_word else (False, part)
-    body, tools = st.columns([11, 3], vertical_alignment="center")
+    on_column = isinstance(inner.of if isinstance(inner, Not) else inner, ON_COLUMN)
+    head, tools = st.columns([12, 3], vertical_alignment="center")
     with tools, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         flip = st.checkbox(say.t("not"), value=negated, key=_key(place, "not"), width="content")
         st.button("✕", key=_key(place, "drop"), on_click=_drop, args=(place,), disabled=alone,
                   help=say.t("Remove this condition"), type="tertiary")  # fmt: skip
-    with body:
+    if on_column:
+        with head:
+            made = column_condition(inner, words.columns, say, _key(place, "on"))
+    else:
+        head.markdown(f"**{_title(inner, words, say)}**")
         made = _body(inner, words, say, place)
     return Not(of=made) if flip else made
 
 
+def _title(part: Condition, words: Vocabulary, say: Speech) -> str:
+    """What kind of condition it is."""
+    if isinstance(part, InScene):
+        return f"{say.t('Scene')}: {plain(words.scenes.get(part.scene, part.scene))}"
+    titles = {"did": say.t("what people did"), "in_segment": say.t("Segment"), "in_audience": say.t("Audience"),
+              "or": say.t("at least one of"), "and": say.t("all of")}  # fmt: skip
+    return titles.get(part.kind, "")
+
+
 def _body(part: Condition, words: Vocabulary, say: Speech, place: tuple[int, ...]) -> Condition:
-    if isinstance(part.of if isinstance(part, Not) else part, ON_COLUMN):
-        return column_condition(part, words.columns, say, _key(place, "on"))
     if isinstance(part, Did):
         return _did(part, words, say, place)
     if isinstance(part, InSegment):
@@ -127,11 +144,8 @@ def _body(part: Condition, words: Vocabulary, say: Speech, place: tuple[int, ...
         names = {name: name for name in (part.audience, *words.audiences)}
         return InAudience(audience=_pick(say.t("Audience"), names, part.audience, place))
     if isinstance(part, And | Or) and len(place) < DEEPEST:
-        st.markdown(f"**{say.t('at least one of') if isinstance(part, Or) else say.t('all of')}**")
         parts = _group(list(part.of), words, say, place, "or" if isinstance(part, Or) else "and")
         return Or(of=tuple(parts)) if isinstance(part, Or) else And(of=tuple(parts))
-    if isinstance(part, InScene):
-        st.markdown(f"**{say.t('Scene')}: {plain(words.scenes.get(part.scene, part.scene))}**")
     st.markdown(plain(part.sentence("zh" if say.lang == "zh" else "en")))
     st.caption(say.t("This condition is edited as text."))
     return part
@@ -139,8 +153,9 @@ def _body(part: Condition, words: Vocabulary, say: Speech, place: tuple[int, ...
 
 def _pick(label: str, names: dict[str, str], value: str, place: tuple[int, ...]) -> str:
     options = list(names)
-    return str(st.selectbox(label, options, index=options.index(value), format_func=lambda o: names[o],
-                            key=_key(place, "pick")))  # fmt: skip
+    chosen = st.selectbox(label, options, index=options.index(value), format_func=lambda o: names[o],
+                          label_visibility="collapsed", key=_key(place, "pick"))  # fmt: skip
+    return str(chosen)
 
 
 def _did(part: Did, words: Vocabulary, say: Speech, place: tuple[int, ...]) -> Condition:
@@ -198,7 +213,7 @@ def _start(column: str, facts: ColumnFacts) -> Condition:
     return (
         In(column=column, values=facts.levels[:1])
         if facts.kind == "text"
-        else Compare(column=column, op="==", value=True)
+        else Compare(column=column, op="==", value=facts.truths[1])
     )
 
 
@@ -213,7 +228,9 @@ def _drop(place: tuple[int, ...]) -> None:
 def _changed(place: tuple[int, ...], change: Any) -> None:
     """Put the rule with the parts of one group changed; what the widgets held stays."""
     rule = Rule.read(st.session_state[STATE])
-    put_rule(Rule(where=_within(And(of=rule.conditions), place, change)))
+    changed = _within(And(of=rule.conditions), place, change)
+    assert isinstance(changed, And)
+    put_rule(_rule_of(list(changed.of)))
 
 
 def _within(group: Condition, place: tuple[int, ...], change: Any) -> Condition:

@@ -47,12 +47,12 @@ def funnel(edit: Edit, say: Speech) -> None:
     t = say.t
     steps, costs = told(edit.waterfall), told(edit.leave_one_out)
     st.markdown(f"**{t('Who is left after each step')}**")
-    st.echarts_chart(audience_charts.waterfall_chart(steps, say), height=34 * len(steps) + 20,
-                     alt=t("People left after each step"))  # fmt: skip
+    high = audience_charts.tall(audience_charts.step_names(steps, say))
+    st.echarts_chart(audience_charts.waterfall_chart(steps, say), height=high, alt=t("People left after each step"))
     st.markdown(f"**{t('What each step costs')}**")
     st.caption(t("How many more people there would be without this step alone."))
-    st.echarts_chart(audience_charts.cost_chart(costs, say), height=34 * len(costs) + 20,
-                     alt=t("People each step costs"))  # fmt: skip
+    high = audience_charts.tall(audience_charts.step_names(costs, say))
+    st.echarts_chart(audience_charts.cost_chart(costs, say), height=high, alt=t("People each step costs"))
 
 
 def relaxing(found: Desk, rule: Rule, say: Speech) -> None:

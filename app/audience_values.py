@@ -30,21 +30,22 @@ def column_condition(part: Any, columns: dict[str, ColumnFacts], say: Speech, ke
                                   key=f"{key}_column", label_visibility="collapsed"))  # fmt: skip
     facts = columns[chosen]
     ways = {"number": NUMBER_WAYS, "text": TEXT_WAYS, "bool": BOOL_WAYS}[facts.kind]
-    start = _way(part) if chosen == column else ways[0]
+    start = _way(part, facts) if chosen == column else ways[0]
     with second:
         way = str(st.selectbox(say.t("How"), ways, index=ways.index(start) if start in ways else 0,
                                format_func=say.label, key=f"{key}_way_{chosen}",
                                label_visibility="collapsed"))  # fmt: skip
     before = part if chosen == column else None
-    with third:
+    # levels want the whole width, a slider does not
+    with st.container() if way in ("in", "not in") else third:
         return _valued(chosen, way, facts, before, say, f"{key}_value_{chosen}_{way}")
 
 
-def _way(part: Any) -> str:
+def _way(part: Any, facts: ColumnFacts) -> str:
     """Which way of the editor a stored condition is."""
     if isinstance(part, Compare):
-        if isinstance(part.value, bool):
-            return "yes" if (part.op == "==") == part.value else "no"
+        if facts.kind == "bool":
+            return "yes" if (part.op == "==") == bool(part.value) else "no"
         return {"==": "in", "!=": "not in"}[part.op] if isinstance(part.value, str) else part.op
     if isinstance(part, Not):
         return "not in" if isinstance(part.of, In) else "known"
@@ -58,8 +59,8 @@ def _valued(column: str, way: str, facts: ColumnFacts, before: Any, say: Speech,
     asks_nothing: dict[str, Condition] = {
         "missing": Missing(column=column),
         "known": Not(of=Missing(column=column)),
-        "yes": Compare(column=column, op="==", value=True),
-        "no": Compare(column=column, op="==", value=False),
+        "yes": Compare(column=column, op="==", value=facts.truths[1]),
+        "no": Compare(column=column, op="==", value=facts.truths[0]),
     }
     if way in asks_nothing:
         return asks_nothing[way]

@@ -29,9 +29,13 @@ def subgroups_panel(run: FinishedRun, scene: str, say: Speech) -> None:
     except ScenefitError as error:
         st.error(plain(error), icon=":material/error:")
         return
+    names = run.scene_names(say.lang)
+    elsewhere = [names.get(name, name) for name in dict.fromkeys(rules["scene_id"])]
     rules = rules[rules["scene_id"] == scene].reset_index(drop=True)
     if rules.empty:
         st.info(t("No rule stood out beyond chance in this scene. That is a finding, not a fault."))
+        if elsewhere:
+            st.caption(plain(t("Rules stood out in: {scenes}").format(scenes=", ".join(elsewhere))))
         return
     for row in rules.to_dict("records"):
         _rule_card(run, scene, {str(name): value for name, value in row.items()}, say)

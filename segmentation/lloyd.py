@@ -63,7 +63,7 @@ def settled_centres(
     grid : see `sum_grid`; one grid for all models, so that any of them alone comes out the same
     tolerance : squared movement of a model's centres that counts as none
     """
-    found = {}
+    found: dict[int, np.ndarray] = {}
     for line in np.unique(which).tolist():
         models = np.flatnonzero(which == line).tolist()
         heavy = weights[line] > 0

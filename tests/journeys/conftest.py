@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -40,10 +40,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the pages are served; SCENEFIT_JOURNEY_WORKSPACE names a real workspace instead of the made run."""
+def address(
+    browser: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where the pages are served: a copy of a small run, or the workspace SCENEFIT_JOURNEY_WORKSPACE as it is."""
     given = os.environ.get("SCENEFIT_JOURNEY_WORKSPACE")
-    root = Path(given) if given else _made_run(tmp_path_factory.mktemp("made"))
+    # audiences are kept in it, which other tests must not see
+    root = Path(given) if given else _own(request.getfixturevalue("small_run"), tmp_path_factory.mktemp("journey"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -80,12 +83,5 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-def _made_run(root: Path) -> Path:
-    # by path: tests are no package
-    file = Path(__file__).parents[1] / "app" / "made_run.py"
-    spec = importlib.util.spec_from_file_location("made_run", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.make_run(root).root
+def _own(small_run: Path, folder: Path) -> Path:
+    return shutil.copytree(small_run, folder / "w")

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.browser
 TITLES = {
     ("", "zh"): "客群与场景",
     ("", "en"): "Segments & scenes",
+    ("audiences", "zh"): "人群包",
+    ("audiences", "en"): "Audiences",
     ("offers", "zh"): "产品匹配",
     ("offers", "en"): "Offers",
     ("features", "zh"): "模型与特征",
@@ -26,7 +28,7 @@ TITLES = {
     ("report", "en"): "Run report",
 }
 # at least; what a data set cannot tell has no chart
-CHARTS = {"": 2, "offers": 2, "features": 2, "report": 3}
+CHARTS = {"": 2, "audiences": 2, "offers": 2, "features": 2, "report": 3}
 # Streamlit looks for itself below the page's address first; both answers are expected to be 404
 HARMLESS = ("/_stcore/health", "/_stcore/host-config")
 
@@ -151,3 +153,52 @@ def test_a_report_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
         visit.page.get_by_role("button", name="Manifest (JSON)").click()
     caught.value.save_as(tmp_path / "manifest.json")
     assert (tmp_path / "manifest.json").stat().st_size > 500
+
+
+def test_a_rule_is_edited_relaxed_kept_and_exported(visit: Visit, tmp_path: Path) -> None:
+    """Template to file in six clicks or fewer, every answer exact."""
+    from playwright.sync_api import expect
+
+    visit.open("audiences", "en")
+    page = visit.page
+    size = page.get_by_test_id("stMetricValue").first
+    before = size.inner_text()
+    page.get_by_role("tab", name="As text").click()
+    typed = page.get_by_role("textbox", name="The rule as text")
+    typed.fill("visits_90d >= 2 and city_tier >= 2")
+    typed.blur()
+    page.get_by_role("button", name="Use this text").click()
+    expect(size).not_to_have_text(before)
+    smaller = int(size.inner_text().replace(",", ""))
+    page.get_by_role("button", name="Relax").first.click()
+    expect(size).not_to_have_text(f"{smaller:,}")
+    assert int(size.inner_text().replace(",", "")) > smaller
+    page.get_by_role("tab", name="Keep").click()
+    page.get_by_role("textbox", name="Short name").fill("journey")
+    page.get_by_role("button", name="Keep as a version").click()
+    expect(page.get_by_text("journey@1: ", exact=False)).to_be_visible(timeout=20_000)
+    page.get_by_role("textbox", name="Who receives it").fill("partner")
+    page.get_by_role("button", name="Export with receipt").click()
+    expect(page.get_by_text(re.compile("people released of"))).to_be_visible(timeout=30_000)
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download the file").click()
+    caught.value.save_as(tmp_path / "out.csv")
+    rows = (tmp_path / "out.csv").read_text("utf8").splitlines()
+    told = page.get_by_text(re.compile("people released of")).inner_text()
+    assert len(rows) - 1 == int(told.split(" people")[0].replace(",", ""))
+
+
+def test_kept_segments_and_the_map_of_scenes_open(visit: Visit, pictures: Path) -> None:
+    from playwright.sync_api import expect
+
+    visit.open("", "zh")
+    page = visit.page
+    page.get_by_role("tab").nth(2).click()
+    expect(page.get_by_role("heading", name="场景地图")).to_be_visible(timeout=30_000)
+    page.get_by_text("计算地图").click()
+    expect(page.locator("[data-testid=stEChartsChart]:visible").first).to_be_visible(timeout=60_000)
+    visit.picture(pictures / "scenes_zh.png")
+    page.get_by_role("tab").nth(1).click()
+    shown = page.get_by_text(re.compile("scenefit segments fit|客群与名称"))
+    expect(shown.first).to_be_visible(timeout=60_000)
+    visit.picture(pictures / "kept_zh.png")
