@@ -62,6 +62,8 @@ def _save(
         name=f"{audience_id}@{version.version}", n=say.count(version.size)
     )
     st.session_state["audience_kept"] = audience_id
+    # the next audience comes from somewhere else
+    st.session_state.pop(DRAFT, None)
     st.rerun()
 
 

@@ -27,7 +27,7 @@ def page() -> None:
     st.title(t("Audiences"), anchor=False)
     root = Path(st.session_state["workspace"])
     with st.spinner(t("Reading the people")):
-        found, columns = _desk(str(root), Workspace(root).dataset().fingerprint, run.run_id)
+        found, columns = _desk(str(root), _state(root, run.run_id))
     _take_draft(say)
     workbench(found, columns, run, say)
     st.divider()
@@ -119,9 +119,16 @@ def _words(found: Desk, columns: dict[str, ColumnFacts], run: FinishedRun, say: 
     )
 
 
+def _state(root: Path, run_id: str) -> str:
+    """What conditions and figures stand on: data, run, scenes that people made, kept segments, settings."""
+    files = [*root.glob("scenes/*"), *root.glob("models/segments/*/*"), root / "scenefit.toml"]
+    changed = max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
+    return f"{Workspace(root).dataset().fingerprint} {run_id} {changed}"
+
+
 # one per process: a million people would not fit once per session
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _desk(root: str, fingerprint: str, run_id: str) -> tuple[Desk, dict[str, ColumnFacts]]:  # noqa: ARG001 (a new run is a new entry)
+def _desk(root: str, state: str) -> tuple[Desk, dict[str, ColumnFacts]]:  # noqa: ARG001 (a new state is a new entry)
     found = desk(Workspace(Path(root)))
     return found, column_facts(found.frame)
 
