@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import audience_cli, features_cli, segments_cli, subgroups_cli
+from app import audience_cli, features_cli, recs_cli, segments_cli, subgroups_cli
 from app.console import AsJson, Folder, entered, moment, print_json, workspace_at
 from scenefit import __version__
 
@@ -31,6 +31,7 @@ app.add_typer(features_cli.app, name="features")
 app.add_typer(segments_cli.app, name="segments")
 app.add_typer(subgroups_cli.app, name="subgroups")
 app.add_typer(audience_cli.app, name="audience")
+app.add_typer(recs_cli.app, name="recs")
 
 
 class Where(StrEnum):

@@ -17,6 +17,7 @@ from feature_repo.views import STORED
 from feature_repo.views_customer import CONTACT, FREQUENCY, HOLDING, MONEY, PROFILE, RECENCY, SCENE_MIX
 from feature_repo.views_scene import CUSTOMER_SCENE
 from recsys.interactions import Takes
+from recsys.leakage import refuse_future
 from recsys.training import Labels, Material
 from scenefit.contracts.errors import NotEligible, SettingsError
 from scenefit.contracts.schema import frame_of
@@ -140,7 +141,9 @@ def material(
     )
     takes = facts.read_takes(connection, end)
     offers = _learned_from(facts.read_offers_made(connection, end, settings.flow.horizon_days), settings.seed)
-    profile = _profiles(workspace, customers, offers["who"].to_numpy(), offers["starts_at"])
+    known = _profiles(workspace, customers, offers["who"].to_numpy(), offers["starts_at"])
+    refuse_future(known, offers["starts_at"], outcome=offers["took_at"].notna().to_numpy())
+    profile = numeric(known)
     recommend, sweep = settings.recommend, settings.segments
     shared = Shared(
         segmented=_members(inputs.members, inputs, np.zeros(len(customers), dtype=bool)),
@@ -178,14 +181,14 @@ def _labels(workspace: Workspace, customers: np.ndarray, takes: Takes, edges: tu
     window = np.repeat(np.arange(len(parts)), [len(who) for who, _ in parts])
     who, product = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
     starts = pd.Series(pd.DatetimeIndex(edges))[window].reset_index(drop=True)
-    return Labels(who, product, window, _profiles(workspace, customers, who, starts))
+    return Labels(who, product, window, numeric(_profiles(workspace, customers, who, starts)))
 
 
-def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: pd.Series) -> np.ndarray:
+def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: pd.Series) -> pd.DataFrame:
     """Profile features of people as known at given moments, through the feature store."""
     spine = pd.DataFrame({"customer_id": customers[who], "event_timestamp": at.to_numpy()})
     frame = history.training_frame(spine, "offers_v1", workspace, purpose="marketing")
-    return numeric(frame.drop(columns=["customer_id"]))
+    return frame.drop(columns=["customer_id", "event_timestamp"])
 
 
 def _members(frame: pd.DataFrame, inputs: Inputs, reached: np.ndarray) -> dict[str, SceneMembers]:

@@ -17,6 +17,7 @@ from app.facts import Catalogue
 from app.planning import Homes, Planned
 from app.tasks import Absent, DefaultLearned, Segmented, Task
 from campaign.effect import lift, sample_ratio_p
+from recsys.kept_champion import champion_parts
 from recsys.ranking import pack, top_n
 from recsys.training import Compared, Learned, ResponseLearned
 from risk.default import DefaultModel
@@ -144,13 +145,7 @@ def write_models(folder: Path, customers: np.ndarray, result: Outcome) -> None:
     models.save(folder / "tastes", {"customers": customers.astype(str), "vectors": result.tastes}, {})
     champion, response, default = (result.found[Task(kind)] for kind in ("champion", "response", "default"))
     if isinstance(champion, Learned):
-        head = champion.head
-        models.save(
-            folder / "champion",
-            {"item_factors": champion.als.item_factors_, "coef": head.coef_, "intercept": head.intercept_,
-             "mean": head.standard_.mean_, "scale": head.standard_.scale_, "log": head.standard_.log_},
-            {"temperature": head.temperature_, "taste_scale": head.taste_scale_},
-        )  # fmt: skip
+        models.save(folder / "champion", *champion_parts(champion))
     if isinstance(response, ResponseLearned):
         facts = {
             "intercept": response.model.intercept_,

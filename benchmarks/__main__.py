@@ -12,7 +12,8 @@ from benchmarks.harness import ROOT
 from benchmarks.report import Report, document, markdown, replace_section
 from scenefit.contracts.errors import ScenefitError
 
-NAMES = ("run", "ray", "world", "environments", "features", "segmentation", "subgroups", "audiences", "lookalikes")
+NAMES = ("run", "ray", "world", "environments", "features", "segmentation", "subgroups", "audiences", "lookalikes",
+         "recsys")  # fmt: skip
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 

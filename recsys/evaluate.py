@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
+from recsys.metrics import PerCustomer, exposure, per_customer, spread
 from recsys.models import Recommender
 from scenefit.contracts.errors import ContractError
 
 BLOCK = 4_000_000  # customer × item cells compared at once: bounds memory whatever the number of customers
+
+
+EVERYBODY = "everybody"
+ACCURACY = ("ndcg", "recall", "map", "mrr", "hit")
 
 
 class RankingQuality(NamedTuple):
@@ -22,6 +29,13 @@ class RankingQuality(NamedTuple):
     customers: int
 
 
+class Judged(NamedTuple):
+    """A model on held-out data: metrics of each customer, and the places each group's items were shown in."""
+
+    each: PerCustomer
+    shown: np.ndarray
+
+
 def evaluate(
     model: Recommender, train: sparse.csr_matrix, test: sparse.csr_matrix, k: int = 10, mask_seen: bool = False
 ) -> RankingQuality:
@@ -31,7 +45,7 @@ def evaluate(
     """
     users = np.flatnonzero(np.diff(test.indptr) > 0)
     blocks = [
-        _block_quality(model.scores(part, train[part]), test[part], k, train[part] if mask_seen else None)
+        per_customer(model.scores(part, train[part]), test[part], k, train[part] if mask_seen else None)
         for part in (users[rows] for rows in _blocks(len(users), test.shape[1]))
     ]
     return _mean(blocks)
@@ -48,8 +62,7 @@ def ranking_quality(
 
     Notes
     -----
-    A target's rank is the middle of the tied block it lies in, so that equal scores earn neither luck nor penalty.
-    NDCG after Järvelin & Kekäläinen (2002): gain 1, discount 1 / log2(rank + 2), ideal over min(k, targets).
+    Formulas and the treatment of ties are those of `recsys.metrics.per_customer`.
 
     >>> one = sparse.csr_matrix(np.array([[0, 1, 0]]))
     >>> ranking_quality(np.array([[0.0, 1.0, 0.5]]), one, k=1).hit
@@ -62,10 +75,121 @@ def ranking_quality(
             f"ranking_quality: scores {scores.shape}, targets {targets.shape}, k {k}; shapes must agree"
         )
     blocks = [
-        _block_quality(scores[rows], targets[rows], k, None if seen is None else seen[rows])
+        per_customer(scores[rows], targets[rows], k, None if seen is None else seen[rows])
         for rows in _blocks(*scores.shape)
     ]
     return _mean(blocks)
+
+
+def judged(
+    scored: Recommender | np.ndarray,
+    train: sparse.csr_matrix,
+    test: sparse.csr_matrix,
+    k: int = 10,
+    mask_seen: bool = True,
+    groups: np.ndarray | None = None,
+) -> Judged:
+    """Metrics of each customer with something in `test`, for a fitted model or its scores (customers, items).
+
+    Parameters
+    ----------
+    train, test : shape (customers, items); what a customer did before and after the cut
+    mask_seen : leave what `train` holds out of ranking and targets
+    groups : shape (customers,), number of each one's group from 0; None: one group
+
+    Raises
+    ------
+    ContractError : shapes differ, k is not positive, or a score is NaN.
+    """
+    if train.shape != test.shape or k < 1:
+        raise ContractError(f"judged: train {train.shape}, test {test.shape}, k {k}; shapes must agree, k be positive")
+    code = np.zeros(test.shape[0], np.int64) if groups is None else groups
+    if len(code) != test.shape[0]:
+        raise ContractError(f"judged: {len(code):,} groups for {test.shape[0]:,} customers; give each one a group")
+    users = np.flatnonzero(np.diff(test.indptr) > 0)
+    blocks, shown = [], np.zeros((int(code.max(initial=0)) + 1, test.shape[1]))
+    for rows in _blocks(len(users), test.shape[1]):
+        part = users[rows]
+        scores = scored[part] if isinstance(scored, np.ndarray) else scored.scores(part, train[part])
+        if scores.shape != (len(part), test.shape[1]):
+            raise ContractError(
+                f"judged: scores of {scores.shape[1]} items, test of {test.shape[1]}; give test the ranked items alone"
+            )
+        seen = train[part] if mask_seen else None
+        found = per_customer(scores, test[part], k, seen)
+        blocks.append(found._replace(users=part[found.users]))
+        held = exposure(scores[found.users], k, None if seen is None else seen[found.users])
+        for group in np.unique(code[blocks[-1].users]):
+            shown[group] += held[code[blocks[-1].users] == group].sum(axis=0)
+    nobody = PerCustomer(users[:0], *(np.zeros(0) for _ in range(5)))
+    parts = zip(*(blocks or [nobody]), strict=True)
+    return Judged(PerCustomer(*(np.concatenate(values) for values in parts)), shown)
+
+
+def quality_table(
+    scored: Recommender | np.ndarray,
+    train: sparse.csr_matrix,
+    test: sparse.csr_matrix,
+    k: int = 10,
+    groups: Sequence[str] | np.ndarray | None = None,
+    mask_seen: bool = True,
+) -> pd.DataFrame:
+    """All metrics of a fitted model, or of scores: everybody first, then each group; one row each.
+
+    Parameters
+    ----------
+    groups : shape (customers,), name of each customer's subgroup; None: everybody alone
+
+    Raises
+    ------
+    ContractError : shapes differ, k is not positive, a score is NaN, or a customer has no group.
+
+    Notes
+    -----
+    Columns: group, customers, ndcg, recall, map, mrr, hit (means over customers with a target, see
+    `recsys.metrics.per_customer`), coverage, gini, novelty (see `recsys.metrics.spread`). Recall is over all test
+    items of a customer, also those no model can know.
+    """
+    names, code = _coded(np.full(test.shape[0], EVERYBODY, object) if groups is None else groups)
+    found = judged(scored, train, test, k, mask_seen, code)
+    of = code[found.each.users]
+    rows = [_row(EVERYBODY, found.each, np.ones(len(of), bool))]
+    shown = [found.shown.sum(axis=0)]
+    if groups is not None:
+        rows += [_row(name, found.each, of == number) for number, name in enumerate(names)]
+        shown += list(found.shown)
+    owners = np.asarray((train > 0).sum(axis=0)).ravel()
+    spreads = [spread(places, owners, train.shape[0])._asdict() for places in shown]
+    return pd.DataFrame([{**row, **wide} for row, wide in zip(rows, spreads, strict=True)])
+
+
+def worst_to_best(table: pd.DataFrame, smallest: int = 20) -> pd.Series:
+    """For each accuracy metric, the worst group's value over the best group's; 1 is equal service.
+
+    Groups of fewer than `smallest` customers do not count: their means are chance. NaN with fewer than two groups.
+    """
+    groups = table[(table["group"] != EVERYBODY) & (table["customers"] >= smallest)]
+    values = groups[list(ACCURACY)]
+    if len(values) < 2:
+        return pd.Series(np.nan, index=list(ACCURACY))
+    return (values.min() / values.max().replace(0, np.nan)).rename("worst_to_best")
+
+
+def _row(name: str, each: PerCustomer, some: np.ndarray) -> dict[str, object]:
+    count = int(some.sum())
+    means = {metric: float(getattr(each, metric)[some].mean()) if count else float("nan") for metric in ACCURACY}
+    return {"group": name, "customers": count, **means}
+
+
+def _coded(groups: Sequence[str] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values = pd.Series(np.asarray(groups, dtype=object))
+    if values.isna().any():
+        raise ContractError(
+            f"quality_table: {int(values.isna().sum()):,} customers without a group, the first in row "
+            f"{int(values.isna().argmax())}; give everybody one, such as 'unknown'"
+        )
+    code, names = pd.factorize(values.astype(str), sort=True)
+    return np.asarray(names, object), code.astype(np.int64)
 
 
 def _blocks(customers: int, items: int) -> list[slice]:
@@ -73,45 +197,13 @@ def _blocks(customers: int, items: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, customers, step)]
 
 
-def _mean(blocks: list[np.ndarray]) -> RankingQuality:
-    rows = np.concatenate(blocks) if blocks else np.zeros((0, 3))
+def _mean(blocks: list[PerCustomer]) -> RankingQuality:
+    parts = [np.column_stack([block.ndcg, block.hit, block.recall]) for block in blocks]
+    rows = np.concatenate(parts) if parts else np.zeros((0, 3))
     if not len(rows):
         return RankingQuality(float("nan"), float("nan"), float("nan"), 0)
     ndcg, hit, recall = rows.mean(axis=0).tolist()
     return RankingQuality(ndcg, hit, recall, len(rows))
-
-
-def _block_quality(
-    scores: np.ndarray, targets: sparse.csr_matrix, k: int, seen: sparse.csr_matrix | None
-) -> np.ndarray:
-    """NDCG, hit and recall at k of each customer with a target, shape (customers with one, 3)."""
-    if np.isnan(scores).any():
-        raise ContractError("ranking_quality: some scores are NaN; a model must score every item of every customer")
-    wanted = targets.toarray() > 0
-    if seen is not None:
-        known = seen.toarray() > 0
-        scores = np.where(known, -np.inf, scores)
-        wanted &= ~known
-    some = wanted.any(axis=1)
-    scores, wanted = scores[some], wanted[some]
-    users, items = np.nonzero(wanted)
-    ranks = _mid_ranks(scores, users, items)
-    found = ranks < k
-    n = len(scores)
-    gains = np.bincount(users, np.where(found, 1 / np.log2(ranks + 2), 0), n)
-    hits, sizes = np.bincount(users, found, n), np.bincount(users, minlength=n)
-    ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))[np.minimum(sizes, k) - 1]
-    # more than k targets tied around rank k share one middle rank: no more than k of them can be in the top k
-    return np.column_stack([np.minimum(gains / ideal, 1.0), hits > 0, np.minimum(hits, k) / sizes])
-
-
-def _mid_ranks(scores: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Rank from 0 of each (user, item) pair: those above, plus half of the others tied with it."""
-    ranks = np.empty(len(users))
-    for part in _blocks(len(users), scores.shape[1]):
-        rows, own = scores[users[part]], scores[users[part], items[part]][:, None]
-        ranks[part] = (rows > own).sum(axis=1) + ((rows == own).sum(axis=1) - 1) / 2
-    return ranks
 
 
 class ProbabilityQuality(NamedTuple):

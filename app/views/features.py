@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from app.feature_tables import (
 from app.finished_run import FinishedRun
 from app.i18n import EMPTY, Speech, plain
 from app.labels import ALERTS, CHANNELS, FEATURE_KINDS, KINDS, PURPOSES
+from app.model_panels import models_panel
 from feature_repo.on_demand import ON_DEMAND
 from feature_repo.quality_tables import Quality
 from feature_repo.services import SERVICES
@@ -45,6 +46,29 @@ def page() -> None:
     run, say, state = current()
     workspace = Workspace(Path(st.session_state["workspace"]))
     st.title(say.t("Models & features"), anchor=False)
+    features, models = _tabs(say)
+    if features.open:
+        with features:
+            _features(workspace, run, state, say)
+    if models.open:
+        with models:
+            models_panel(workspace, run, say)
+
+
+def _tabs(say: Speech) -> Sequence[Any]:
+    """The page's two tabs; which one is open outlives a language switch."""
+    labels = [say.t("Features"), say.t("Models")]
+    key, default = f"features_tabs_{say.lang}", f"features_tabs_{say.lang}_first"
+    # another default while the tabs stand would take the reader back to it
+    if key not in st.session_state:
+        st.session_state[default] = labels[st.session_state.get("features_tab", 0)]
+    tabs = st.tabs(labels, default=st.session_state[default], key=key, on_change="rerun")
+    st.session_state["features_tab"] = next((i for i, tab in enumerate(tabs) if tab.open), 0)
+    return tabs
+
+
+def _features(workspace: Workspace, run: FinishedRun, state: str, say: Speech) -> None:
+    """The catalogue of features with its alerts and one feature in depth."""
     report = feature_report(workspace)
     streams = stream_freshness(workspace, pd.Timestamp(run.manifest["as_of"]) if report is None else report.as_of)
     rows = feature_rows(feature_facts(), report, say)
