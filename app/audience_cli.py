@@ -21,6 +21,7 @@ RuleText = Annotated[str | None, typer.Option("--rule", help="As typed, such as:
 RuleFile = Annotated[Path | None, typer.Option("--rule-file", help="A file with a rule, as typed or as JSON.")]
 Stored = Annotated[str | None, typer.Option("--audience", help="A stored audience: id or id@version.")]
 Mined = Annotated[str | None, typer.Option("--subgroup", help="A mined subgroup of the latest run: scene/rank.")]
+Suppress = Annotated[list[str] | None, typer.Option("--suppress", help="Leave out members of this audience.")]
 Channel = Annotated[list[str] | None, typer.Option("--channel", help="A channel; may be repeated.")]
 
 
@@ -32,6 +33,7 @@ def count(
     audience: Stored = None,
     subgroup: Mined = None,
     at: At = None,
+    suppress: Suppress = None,
     profile: Annotated[bool, typer.Option("--profile", help="Also what sets the audience apart.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +43,7 @@ def count(
 
     found = _desk(workspace, at)
     meant, words, label = _asked(found, rule, rule_file, audience, subgroup)
-    document = count_document(found, meant, words, label)
+    document = count_document(_without(found, suppress), meant, words, label)
     if profile:
         document["profile"] = profile_document(found, words)
     _print(document, as_json, count_lines(document))
@@ -55,14 +57,18 @@ def waterfall(
     audience: Stored = None,
     subgroup: Mined = None,
     at: At = None,
+    suppress: Suppress = None,
     reach: Annotated[bool, typer.Option(help="Also consent, lists, caps and hold-out.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Who is lost at each step, and what each step costs."""
     from app.audience_documents import waterfall_document
     from app.audience_text import waterfall_lines
+    from scenefit.contracts.errors import SettingsError
 
-    found = _desk(workspace, at)
+    if suppress and not reach:
+        raise SettingsError("audience waterfall: --suppress is a step of reach; leave out --no-reach")
+    found = _without(_desk(workspace, at), suppress)
     meant, _, label = _asked(found, rule, rule_file, audience, subgroup)
     asked = _with_rule(meant, label)
     document = waterfall_document(found, asked, found.store.edit(asked, found.reach if reach else None), label)
@@ -100,6 +106,9 @@ def save(
     subgroup: Mined = None,
     zh: Annotated[str | None, typer.Option(help="Name in Chinese; default: the rule in words.")] = None,
     en: Annotated[str | None, typer.Option(help="Name in English; default: the rule in words.")] = None,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Refuse if this is not the newest version (0: none).")
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="Count it anew whenever it is opened.")] = False,
     at: At = None,
     as_json: AsJson = False,
@@ -119,7 +128,7 @@ def save(
         version = found.store.save(
             audience_id, meant, name_en=(en or meant.sentence("en"))[:200], name_zh=(zh or meant.sentence("zh"))[:200],
             kind="live" if live else "snapshot", by=person(), at=pd.Timestamp.now("UTC").floor("us"),
-            origin=mined_origin(found.workspace, subgroup),
+            origin=mined_origin(found.workspace, subgroup), after=after,
         )  # fmt: skip
         detail["version"], detail["size"] = version.version, version.size
     _print(version_document(version), as_json, [f"{audience_id}@{version.version}: {version.size:,} people kept"])
@@ -205,6 +214,22 @@ def lookalike(
 
 
 @app.command()
+def like(
+    customer: Annotated[str, typer.Argument(help="A customer id.")],
+    workspace: Folder = HERE,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many people.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The people most like one customer, by the tastes of the latest run."""
+    from app.audience_documents import alike_document
+    from app.audience_lookalikes import alike
+    from app.audience_text import alike_lines
+
+    document = alike_document(customer, alike(_desk(workspace, None), customer, top))
+    _print(document, as_json, alike_lines(document))
+
+
+@app.command()
 def export(
     audience: Annotated[str, typer.Argument(help="A stored audience: id or id@version.")],
     destination: Annotated[str, typer.Option("--to", help="Who receives it; it stands in the receipt.")],
@@ -214,7 +239,7 @@ def export(
     channel: Channel = None,
     column: Annotated[list[str] | None, typer.Option("--column", help="A feature to export; may be repeated.")] = None,
     phones: Annotated[bool, typer.Option("--phones", help="A match file of hashed phone numbers alone.")] = False,
-    suppress: Annotated[list[str] | None, typer.Option(help="Leave out members of this audience.")] = None,
+    suppress: Suppress = None,
     floor: Annotated[int, typer.Option(min=20, help="Fewer people are refused.")] = 100,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
@@ -242,6 +267,18 @@ def _desk(workspace: Path, at: str | None) -> Desk:
 
     place = workspace_at(workspace)
     return desk(place, moment(at, place.dataset().timezone, "--at"))
+
+
+def _without(found: Desk, suppress: list[str] | None) -> Desk:
+    """The desk with members of stored audiences out of reach."""
+    from dataclasses import replace
+
+    from app.audiences import stored
+    from app.contactable import without
+    from segmentation.bits import unpacked
+
+    lists = {name: unpacked(stored(found, name)[1], len(found.frame)) for name in suppress or ()}
+    return replace(found, reach=without(found.reach, lists)) if lists else found
 
 
 def _asked(

@@ -11,9 +11,11 @@ import pandas as pd
 from app.audience_lookalikes import Lookalikes
 from app.audiences import Desk, contrast, expected, on_channels
 from segmentation.audience import AudienceVersion, Diff
-from segmentation.audience_edit import Edit
+from segmentation.audience_edit import Edit, gate_words
 from segmentation.export_receipt import Receipt
 from segmentation.rules import Rule
+
+LISTED = "not on list: "
 
 
 def count_document(found: Desk, rule: Rule | None, words: np.ndarray, label: str) -> dict[str, Any]:
@@ -34,7 +36,19 @@ def count_document(found: Desk, rule: Rule | None, words: np.ndarray, label: str
         "reachable": may,
         "reachable_by_channel": reached,
         "expected": expected(found, words)._asdict(),
+        **_suppressed(found, words),
     }
+
+
+def _suppressed(found: Desk, words: np.ndarray) -> dict[str, Any]:
+    """How many of an audience each list leaves out; nothing where none was given."""
+    lists = {gate.step.removeprefix(LISTED): gate.passes for gate in found.reach.gates if gate.step.startswith(LISTED)}
+    if not lists:
+        return {}
+    from segmentation.bits import unpacked
+
+    meant = unpacked(words, len(found.frame))
+    return {"suppressed": {name: int((meant & ~passes).sum()) for name, passes in lists.items()}}
 
 
 def waterfall_document(found: Desk, rule: Rule, edit: Edit, label: str) -> dict[str, Any]:
@@ -111,6 +125,11 @@ def lookalike_document(grown: Lookalikes, kept: str | None) -> dict[str, Any]:
     }
 
 
+def alike_document(customer: str, table: pd.DataFrame) -> dict[str, Any]:
+    """People like one: ids and likeness, no attributes."""
+    return {"customer": customer, "alike": records(table)}
+
+
 def profile_document(found: Desk, words: np.ndarray) -> list[dict[str, Any]]:
     """What sets an audience apart from everybody."""
     return records(contrast(found, words))
@@ -139,15 +158,11 @@ def spoken(rule: Rule | None) -> dict[str, Any]:
 
 
 def told(steps: pd.DataFrame) -> pd.DataFrame:
-    """Steps with their conditions in words."""
-    return steps.assign(
-        en=[
-            sentence(text, "en") if text else step for step, text in zip(steps["step"], steps["condition"], strict=True)
-        ],
-        zh=[
-            sentence(text, "zh") if text else step for step, text in zip(steps["step"], steps["condition"], strict=True)
-        ],
-    )
+    """Steps with their conditions, or their reasons not to contact, in words."""
+    pairs = list(zip(steps["step"], steps["condition"], strict=True))
+    en = [sentence(text, "en") if text else gate_words(step, "en") for step, text in pairs]
+    zh = [sentence(text, "zh") if text else gate_words(step, "zh") for step, text in pairs]
+    return steps.assign(en=en, zh=zh)
 
 
 def sentence(condition: str, lang: str) -> str:

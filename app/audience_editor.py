@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from app.audience_columns import ColumnFacts
-from app.audience_values import ON_COLUMN, column_condition, whole_or_not
+from app.audience_values import (
+    MOST_DAYS,
+    MOST_TIMES,
+    ON_COLUMN,
+    as_text,
+    column_condition,
+    editable,
+    whole_or_not,
+)
+from app.audiences import Desk, read_rule
 from app.i18n import Speech, plain
-from scenefit.contracts.errors import ContractError
+from scenefit.contracts.errors import ScenefitError
 from segmentation.rules import (
     And,
     Compare,
@@ -61,10 +71,10 @@ def put_rule(rule: Rule) -> None:
 
 
 def tree_editor(rule: Rule, words: Vocabulary, say: Speech) -> Rule:
-    """The rule by widgets; what comes back is what they say now."""
+    """The rule by widgets; what comes back is what they say now, and the rule itself where nobody touched them."""
     edited = _group(list(rule.conditions), words, say, (), "and")
-    found = _rule_of(edited)
-    if found != rule:
+    found = Rule(where=And(of=tuple(edited)) if isinstance(rule.where, And) else edited[0])
+    if found.model_dump_json() != rule.model_dump_json():
         # the widgets hold these values already, so they must not start anew
         st.session_state[STATE] = found.model_dump_json()
     return found
@@ -75,18 +85,24 @@ def _rule_of(parts: list[Condition]) -> Rule:
     return Rule(where=parts[0] if len(parts) == 1 else And(of=tuple(parts)))
 
 
-def text_editor(rule: Rule, columns: Sequence[str], say: Speech) -> None:
-    """The rule as typed; a mistake is shown where it stands."""
-    key = f"rule_text_{st.session_state.get(REVISION, 0)}"
-    typed = st.text_area(say.t("The rule as text"), value=rule.text(), key=key, height=160,
+def text_editor(found: Desk, rule: Rule, say: Speech) -> None:
+    """The rule as typed; a mistake is shown where it stands, a name that nobody knows by the names there are."""
+    text = rule.text()
+    # an edit by widgets is another text, which a box of the same key would not show
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    key = f"rule_text_{st.session_state.get(REVISION, 0)}_{digest}"
+    typed = st.text_area(say.t("The rule as text"), value=text, key=key, height=160,
                          help=say.t("One condition per line is allowed; join them by and, or, not."))  # fmt: skip
     if st.button(say.t("Use this text"), key="use_text", type="primary"):
         try:
-            put_rule(Rule.parse(typed, columns))
-        except ContractError as error:
+            asked = read_rule(found, typed)
+            # segments, audiences and columns of scenes are looked up only when people are counted
+            found.store.count(asked)
+        except ScenefitError as error:
             st.error(say.t("The text is no rule yet:"))
             st.code(str(error), language=None)
             return
+        put_rule(asked)
         st.rerun()
     with st.expander(say.t("As JSON")):
         st.code(rule.model_dump_json(indent=1), language="json")
@@ -108,20 +124,25 @@ def _group(
 
 def _condition(part: Condition, words: Vocabulary, say: Speech, place: tuple[int, ...], alone: bool) -> Condition:
     # a column has ways of its own to say `not missing` and `none of`
-    own_word = isinstance(part, Not) and isinstance(part.of, Missing | In)
+    own_word = isinstance(part, Not) and isinstance(part.of, Missing | In) and editable(part, words.columns)
     negated, inner = (True, part.of) if isinstance(part, Not) and not own_word else (False, part)
-    on_column = isinstance(inner.of if isinstance(inner, Not) else inner, ON_COLUMN)
+    by_widgets = editable(inner, words.columns) and (len(place) < DEEPEST or not isinstance(inner, And | Or))
     head, tools = st.columns([12, 3], vertical_alignment="center")
     with tools, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         flip = st.checkbox(say.t("not"), value=negated, key=_key(place, "not"), width="content")
         st.button("✕", key=_key(place, "drop"), on_click=_drop, args=(place,), disabled=alone,
                   help=say.t("Remove this condition"), type="tertiary")  # fmt: skip
-    if on_column:
+    made = inner
+    if own_word or isinstance(inner, ON_COLUMN):
         with head:
             made = column_condition(inner, words.columns, say, _key(place, "on"))
     else:
-        head.markdown(f"**{_title(inner, words, say)}**")
-        made = _body(inner, words, say, place)
+        if title := _title(inner, words, say):
+            head.markdown(f"**{title}**")
+        if by_widgets:
+            made = _body(inner, words, say, place)
+        else:
+            as_text(inner, say)
     return Not(of=made) if flip else made
 
 
@@ -143,11 +164,9 @@ def _body(part: Condition, words: Vocabulary, say: Speech, place: tuple[int, ...
     if isinstance(part, InAudience):
         names = {name: name for name in (part.audience, *words.audiences)}
         return InAudience(audience=_pick(say.t("Audience"), names, part.audience, place))
-    if isinstance(part, And | Or) and len(place) < DEEPEST:
+    if isinstance(part, And | Or):
         parts = _group(list(part.of), words, say, place, "or" if isinstance(part, Or) else "and")
         return Or(of=tuple(parts)) if isinstance(part, Or) else And(of=tuple(parts))
-    st.markdown(plain(part.sentence("zh" if say.lang == "zh" else "en")))
-    st.caption(say.t("This condition is edited as text."))
     return part
 
 
@@ -163,8 +182,8 @@ def _did(part: Did, words: Vocabulary, say: Speech, place: tuple[int, ...]) -> C
     events = list(dict.fromkeys([*EVENTS, *part.events]))
     chosen = what.multiselect(say.t("did"), events, default=list(part.events), format_func=say.label,
                               key=_key(place, "events"))  # fmt: skip
-    least = times.number_input(say.t("at least (times)"), 1, 1000, part.at_least, key=_key(place, "times"))
-    window = days.number_input(say.t("within (days)"), 1, 3660, part.within_days, key=_key(place, "days"))
+    least = times.number_input(say.t("at least (times)"), 1, MOST_TIMES, part.at_least, key=_key(place, "times"))
+    window = days.number_input(say.t("within (days)"), 1, MOST_DAYS, part.within_days, key=_key(place, "days"))
     scenes = (
         {"": say.t("any scene")}
         | words.scenes

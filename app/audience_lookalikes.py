@@ -18,6 +18,7 @@ from segmentation.audience_versions import Event
 from segmentation.bits import unpacked
 from segmentation.columns import protected_names
 from segmentation.lookalike import LookalikeExpander
+from segmentation.lookalike import alike as nearest
 from segmentation.lookalike_facts import Expansion
 
 
@@ -80,6 +81,20 @@ def lookalikes(found: Desk, reference: str, size: int | None = None, share: floa
         label, run_id, fitted.method_, fitted.report_, customers, fitted.shown(positions), len(fitted.seeds_),
         len(fitted.unusable_),
     )  # fmt: skip
+
+
+def alike(found: Desk, customer: str, top: int = 20) -> pd.DataFrame:
+    """The customers most like one by the tastes of the latest run: customer_id, likeness (cosine); best first.
+
+    Raises
+    ------
+    NotFitted : no run with vectors.
+    ContractError : no such customer, or the run knows nothing of him.
+    """
+    _, vectors = tastes(found)
+    customers = found.frame["customer_id"].to_numpy(object)
+    positions, likeness = nearest(vectors, customers, customer, top)
+    return pd.DataFrame({"customer_id": customers[positions], "likeness": likeness})
 
 
 def keep(found: Desk, grown: Lookalikes, audience_id: str, name_en: str, name_zh: str, with_seeds: bool = True) -> str:

@@ -8,8 +8,9 @@ import streamlit as st
 from app import audience_charts
 from app.audience_documents import told
 from app.audience_editor import put_rule
-from app.audiences import Desk, contrast, expected, on_channels, sample
+from app.audiences import FEWEST, Desk, contrast, expected, on_channels, sample
 from app.i18n import Speech, plain
+from scenefit.contracts.errors import ScenefitError
 from segmentation.audience_edit import Edit
 from segmentation.bits import count, packed
 from segmentation.rules import Rule
@@ -24,7 +25,7 @@ def headline(found: Desk, rule: Rule, edit: Edit, say: Speech) -> None:
     words = found.store.bits(rule)
     size, may = int(count(words)), int(count(words & packed(found.reach.mask)))
     hopes = expected(found, words & packed(found.reach.mask))
-    unknown = t("The latest run says nothing of it; run `scenefit run`")
+    unknown = plain(hopes.why_zh if say.lang == "zh" else hopes.why_en)
     best = t("If everybody who may be contacted got the best offer")
     after = t("After expected loss, incentive and contact cost")
     lost = t("P(take) × PD given take × LGD × EAD, summed")
@@ -61,7 +62,15 @@ def relaxing(found: Desk, rule: Rule, say: Speech) -> None:
     st.markdown(f"**{t('More people: which condition to relax')}**")
     more = st.segmented_control(t("At least so many more"), MORE, default=MORE[1], key="relax_more",
                                 format_func=lambda n: f"+{say.count(n)}")  # fmt: skip
-    ways = found.store.relax(rule, int(more or MORE[1])).head(6)
+    outside = len(found.frame) - found.store.count(rule)
+    if not outside:
+        st.info(t("Everybody is in it already."))
+        return
+    try:
+        ways = found.store.relax(rule, min(int(more or MORE[1]), outside)).head(6)
+    except ScenefitError as error:
+        st.error(plain(error), icon=":material/error:")
+        return
     if ways.empty:
         st.info(t("Nobody more can be had by relaxing one condition."))
         return
@@ -101,7 +110,11 @@ def who_they_are(found: Desk, rule: Rule, say: Speech) -> None:
             st.echarts_chart(audience_charts.contrast_chart(table, say), height=30 * len(table) + 40,
                              alt=t("Contrast with everybody"))  # fmt: skip
     st.markdown(f"**{t('Some of them')}**")
-    _sample(found, words, say)
+    # a sample of three persons is no sample
+    if 0 < int(count(words)) < FEWEST:
+        st.info(t("Fewer than 20 people: nobody of them is shown."))
+    else:
+        _sample(found, words, say)
 
 
 def _sample(found: Desk, words: object, say: Speech) -> None:

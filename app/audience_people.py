@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from app.scene_maps import made_scenes, scene_frames
+from app.audience_names import scene_tree
+from app.scene_maps import Remade, remade_scenes, scene_frames
 from feature_repo import history
 from feature_repo.purposes import feature_purposes, feature_sources
-from scenefit.contracts.errors import StoreError
+from scenefit.contracts.errors import ContractError, StoreError
 from scenefit.contracts.schema import check_arrow, frame_of
 from scenefit.contracts.tables import RUN
 from scenefit.runtime.store import connect, raw_views, read_parquet
 from scenefit.runtime.workspace import Workspace
 from segmentation.rule_context import RuleContext
+from segmentation.rule_scenes import with_below
 
 if TYPE_CHECKING:
     from segmentation.audience import People
@@ -27,16 +30,39 @@ SERVICE = "offers_v2"
 PURPOSE = "marketing"
 
 
+class RunFigures(NamedTuple):
+    """What the latest run expects of each customer's best offer, or why it says nothing.
+
+    value, loss : (n,) expected profit and loss, 0 where no offer is worth making, NaN for people the run does not
+        know (no offer scored, in no segment); None where it says nothing, the loss also for a run of an older version
+    p_take : (n,) P(take and approved), likewise
+    """
+
+    value: np.ndarray | None = None
+    loss: np.ndarray | None = None
+    p_take: np.ndarray | None = None
+    why_en: str = ""
+    why_zh: str = ""
+
+
 class SceneRows(Mapping[str, pd.DataFrame]):
-    """Scene id to the features of its active people, made scenes too; read when the first condition asks."""
+    """Scene id to the features of its active people, made scenes too; read when the first condition asks.
+
+    A scene of the data that nobody is active in has no rows. A made scene that cannot be read any more is refused
+    when it is asked for, and by nothing else.
+    """
 
     def __init__(self, workspace: Workspace, at: pd.Timestamp) -> None:
         self.workspace = workspace
         self.at = at
         self._rows: dict[str, pd.DataFrame] | None = None
+        self._problems: dict[str, str] = {}
 
     def __getitem__(self, scene: str) -> pd.DataFrame:
-        return self._read()[scene]
+        rows = self._read()
+        if scene in self._problems:
+            raise ContractError(f"rule: {Remade([], {scene: self._problems[scene]}).notes[0]}")
+        return rows[scene]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read())
@@ -46,8 +72,12 @@ class SceneRows(Mapping[str, pd.DataFrame]):
 
     def _read(self) -> dict[str, pd.DataFrame]:
         if self._rows is None:
-            made = made_scenes(self.workspace, self.at)
-            self._rows = scene_frames(self.workspace, self.at, made)
+            made = remade_scenes(self.workspace, self.at)
+            rows = scene_frames(self.workspace, self.at, made.scenes)
+            nobody = next(iter(rows.values())).iloc[:0] if rows else pd.DataFrame({"customer_id": []}, dtype=object)
+            tree = scene_tree(self.workspace)
+            self._rows = {name: nobody for name, above in tree.items() if above is None} | rows
+            self._problems = made.problems
         return self._rows
 
 
@@ -70,8 +100,8 @@ def people(workspace: Workspace, at: pd.Timestamp, memory_limit: str = "2GB", th
         scenes=SceneRows(workspace, at),
         segments=kept_segments(workspace),
     )
-    value, loss = best_offers(workspace, customers)
-    return People(frame, context, value, loss, workspace.dataset().fingerprint, at)
+    figures = best_offers(workspace, customers, at)
+    return People(frame, context, figures.value, figures.loss, workspace.dataset().fingerprint, at)
 
 
 def require_marketing(rule: Rule) -> None:
@@ -84,20 +114,31 @@ def require_marketing(rule: Rule) -> None:
     rule.require(PURPOSE, feature_purposes(), feature_sources())
 
 
-def best_offers(workspace: Workspace, customers: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Expected profit and loss of each customer's best offer in the latest run; 0 where no offer is worth making.
-
-    None where there is no run; the loss is None too for a run of an older version.
-    """
-    scores = run_table(workspace, "scores")
-    if scores is None:
-        return None, None
+def best_offers(workspace: Workspace, customers: np.ndarray, at: pd.Timestamp) -> RunFigures:
+    """What the latest run expects of each customer's best offer, where it is a run of this moment and this data."""
+    try:
+        manifest = json.loads((workspace.latest() / "manifest.json").read_text("utf8"))
+    except (StoreError, OSError, ValueError):
+        return RunFigures(
+            why_en="there is no run; start one with `scenefit run`", why_zh="尚无运行，请先 `scenefit run`"
+        )
+    if pd.Timestamp(manifest["as_of"]) != at:
+        return RunFigures(why_en="the run is of another moment", why_zh="最近一次运行属于另一时点")
+    if manifest["dataset"].get("fingerprint") != workspace.dataset().fingerprint:
+        return RunFigures(why_en="the data changed since the run", why_zh="运行之后数据已变化")
+    scores, segments = run_table(workspace, "scores"), run_table(workspace, "segments")
+    assert scores is not None
+    known = scores["customer_id"] if segments is None else pd.concat([scores["customer_id"], segments["customer_id"]])
     best = scores[(scores["rank"] == 1) & (scores["value"] > 0)].set_index("customer_id").reindex(customers)
-    known = not scores["expected_loss"].isna().all()
-    return (
-        best["value"].fillna(0.0).to_numpy(float),
-        best["expected_loss"].fillna(0.0).to_numpy(float) if known else None,
-    )
+    unknown = ~pd.Index(customers).isin(known)
+
+    def figures(name: str) -> np.ndarray:
+        values = best[name].fillna(0.0).to_numpy(float, copy=True)
+        values[unknown] = np.nan
+        return values
+
+    has_loss = not scores["expected_loss"].isna().all()
+    return RunFigures(figures("value"), figures("expected_loss") if has_loss else None, figures("p_take"))
 
 
 def kept_segments(workspace: Workspace) -> pd.DataFrame | None:
@@ -126,14 +167,16 @@ def event_counter(
 ) -> Callable[[Did], np.ndarray]:
     """How many events of a kind each customer had in a window before a moment, counted in DuckDB.
 
-    Only events that were known at the moment count.
+    Only events that were known at the moment count; a scene takes those below it along.
     """
     index = pd.Index(customers)
 
     def counts(did: Did) -> np.ndarray:
-        wanted = {"scene_id": did.scene, "product_id": did.product, "merchant_id": did.merchant}
-        asked = {name: value for name, value in wanted.items() if value is not None}
-        conditions = [f"{name} = ${name}" for name in asked]
+        wanted = {"product_id": did.product, "merchant_id": did.merchant}
+        asked: dict[str, list[str]] = {name: [value] for name, value in wanted.items() if value is not None}
+        if did.scene is not None:
+            asked["scene_id"] = list(with_below(did.scene, scene_tree(workspace)))
+        conditions = [f"{name} IN (SELECT unnest(${name}))" for name in asked]
         query = (
             "SELECT customer_id, count(*) AS n FROM events WHERE list_contains($kinds, kind) "
             'AND "at" >= $since AND "at" < $until AND ingested_at < $until '

@@ -14,9 +14,10 @@ def count_lines(document: dict[str, Any]) -> list[str]:
         f"({document['share']:.1%}) as of {document['as_of']}, exact",
         f"  {document['en']}",
         f"  may be contacted: {document['reachable']:,} ({channels})",
+        *(f"  left out as members of {name}: {n:,}" for name, n in document.get("suppressed", {}).items()),
     ]
     if hopes["profit"] is None:
-        return [*lines, "  expected profit: not known, there is no run; start one with `scenefit run`"]
+        return [*lines, f"  expected profit: not known: {hopes['why_en']}"]
     loss = "not known" if hopes["loss"] is None else f"{hopes['loss']:,.0f}"
     return [
         *lines,
@@ -59,7 +60,9 @@ def list_lines(rows: list[dict[str, Any]]) -> list[str]:
     if not rows:
         return ["no audience yet; save one with `scenefit audience save ID --rule …`"]
     return [
-        f"{row['audience_id']}@{row['version']}  {row['size']:,} people, {row['kind']}, {row['name_en']} / "
+        f"{row['audience_id']}@{row['version']}  cannot be read: {row['problem']}"
+        if row["size"] is None
+        else f"{row['audience_id']}@{row['version']}  {row['size']:,} people, {row['kind']}, {row['name_en']} / "
         f"{row['name_zh']}{', stale: saved on other data' if row['stale'] else ''}"
         f"{', ' + row['problem'] if row['problem'] else ''}"
         for row in rows
@@ -108,6 +111,14 @@ def lookalike_lines(document: dict[str, Any]) -> list[str]:
         groups = ", ".join(f"{row['column']} {row['group']} ({row['ratio']:.2f})" for row in uneven)
         lines.append(f"  selected less than four fifths as often as the most selected group: {groups}")
     return lines if document["kept_as"] is None else [*lines, f"  kept as {document['kept_as']}"]
+
+
+def alike_lines(document: dict[str, Any]) -> list[str]:
+    """People like one, the most like first."""
+    return [
+        f"people like {document['customer']}:",
+        *(f"  {row['likeness']:.3f}  {row['customer_id']}" for row in document["alike"]),
+    ]
 
 
 def receipt_lines(document: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from app import facts
-from app.audience_people import PURPOSE, people, require_marketing, run_table
+from app.audience_names import Names, RawNames, raw_names, require_known, scene_columns
+from app.audience_people import PURPOSE, RunFigures, best_offers, people, require_marketing
 from app.contactable import channels, contactable
+from app.scene_store import made_ids
 from app.subgroup_store import present_subgroups
 from scenefit.contracts.errors import NotFitted, SettingsError, StoreError
 from scenefit.contracts.reach import Reach
@@ -23,6 +26,7 @@ from scenefit.runtime.settings import Settings, read_settings
 from scenefit.runtime.store import connect, raw_views
 from scenefit.runtime.workspace import Workspace
 from segmentation.audience import AudienceStore
+from segmentation.audience_files import audience_ids
 from segmentation.bits import unpacked
 from segmentation.lifts import lifts
 from segmentation.rules import And, Rule
@@ -58,16 +62,38 @@ class Desk:
         """Channels, the cheapest first."""
         return channels(self.settings)
 
+    @cached_property
+    def raw_names(self) -> RawNames:
+        """Scenes, products and merchants of the data; read when the first rule asks."""
+        return raw_names(self.workspace)
+
+    @cached_property
+    def figures(self) -> RunFigures:
+        """What the latest run expects of everybody, where it is a run of this moment and data."""
+        return best_offers(self.workspace, self.frame["customer_id"].to_numpy(object), self.at)
+
+    @property
+    def names(self) -> Names:
+        """Everything a rule may name."""
+        context = self.store.people.context
+        segments = frozenset() if context.segments is None else frozenset(context.segments["segment_id"].dropna())
+        audiences = {*audience_ids(self.store.folder), *context.audiences}
+        made = made_ids(self.workspace)
+        return Names(self.columns, scene_columns(), self.raw_names, made, segments, audiences)
+
 
 class Expected(NamedTuple):
     """What the latest run expects of offering everybody their best product; None where it says nothing.
 
     approvals : people who take it and are approved; profit and loss in the currency of the data
+    why_en, why_zh : why it says nothing, else empty
     """
 
     approvals: float | None
     profit: float | None
     loss: float | None
+    why_en: str = ""
+    why_zh: str = ""
 
 
 def audiences_folder(workspace: Workspace) -> Path:
@@ -96,24 +122,23 @@ def desk(workspace: Workspace, at: pd.Timestamp | None = None) -> Desk:
 
 
 def read_rule(found: Desk, text: str) -> Rule:
-    """The rule of a typed text or of JSON, checked for purpose.
+    """The rule of a typed text or of JSON, checked for purpose and for the names in it.
 
     Raises
     ------
-    ContractError : the text is no rule; the message points at the place.
+    ContractError : the text is no rule, or names something there is not; the message points at it.
     PurposeError : it reads what marketing may not use.
     """
     stripped = text.strip()
     rule = Rule.read(stripped) if stripped.startswith("{") else Rule.parse(stripped, rule_columns(found))
     require_marketing(rule)
+    require_known(rule, found.names)
     return rule
 
 
 def rule_columns(found: Desk) -> list[str]:
-    """Every column a rule may name: of customers, then of scenes."""
-    scenes = found.store.people.context.scenes
-    inside = [name for scene in list(scenes)[:1] for name in scenes[scene].columns if name != "customer_id"]
-    return list(dict.fromkeys([*found.columns, *inside]))
+    """Every column a rule may name: of customers, then of scenes; no row of a scene is read."""
+    return list(dict.fromkeys([*found.columns, *scene_columns()]))
 
 
 def narrowed(rule: Rule, more: Rule) -> Rule:
@@ -122,24 +147,18 @@ def narrowed(rule: Rule, more: Rule) -> Rule:
 
 
 def expected(found: Desk, words: np.ndarray) -> Expected:
-    """Approvals, profit and loss of an audience, from the latest run."""
-    given = found.store.people
-    mask = unpacked(words, len(given.frame))
-    p_take = best_chances(found)
-    return Expected(
-        None if p_take is None else float(p_take[mask].sum()),
-        None if given.value is None else float(np.nansum(given.value[mask])),
-        None if given.loss is None else float(np.nansum(given.loss[mask])),
+    """Approvals, profit and loss of an audience, from the latest run; nothing of fewer than 20 people."""
+    hopes = found.figures
+    mask = unpacked(words, len(found.frame))
+    if hopes.value is None:
+        return Expected(None, None, None, hopes.why_en, hopes.why_zh)
+    if int((mask & ~np.isnan(hopes.value)).sum()) < FEWEST:
+        en, zh = f"fewer than {FEWEST} people: their sums are not told", f"不足{FEWEST}人，不列出合计"
+        return Expected(None, None, None, en, zh)
+    approvals, profit, loss = (
+        None if one is None else float(np.nansum(one[mask])) for one in (hopes.p_take, hopes.value, hopes.loss)
     )
-
-
-def best_chances(found: Desk) -> np.ndarray | None:
-    """P(take and approved) of each customer's best offer in the latest run, 0 where none is worth making."""
-    scores = run_table(found.workspace, "scores")
-    if scores is None:
-        return None
-    best = scores[(scores["rank"] == 1) & (scores["value"] > 0)].set_index("customer_id")["p_take"]
-    return best.reindex(found.frame["customer_id"]).fillna(0.0).to_numpy(float)
+    return Expected(approvals, profit, loss)
 
 
 def contrast(found: Desk, words: np.ndarray, most: int = 12) -> pd.DataFrame:

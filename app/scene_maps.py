@@ -13,15 +13,17 @@ import pandas as pd
 from app import scene_facts
 from app.finished_run import FinishedRun, read_finished_run
 from app.scene_needs import takes_by_scene, with_purchases
-from app.scene_store import UserScene, check_new, save_user_scene, user_scenes
+from app.scene_store import UserScene, check_new, readable_scenes, save_user_scene
 from app.scene_supply import Supply, read_supply
 from app.subgroup_store import present_subgroups
 from feature_repo import history
-from scenefit.contracts.errors import StoreError
+from feature_repo.views import VIEWS
+from scenefit.contracts.errors import ContractError, NotEligible, StoreError
+from scenefit.contracts.tables import SCENES
 from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import connect, raw_views
 from scenefit.runtime.workspace import Workspace
-from segmentation.scene_made import MadeScene, Places, SceneDefinition, new_scene, resolved
+from segmentation.scene_made import MadeScene, Places, SceneDefinition, SceneFigures, new_scene, resolved
 from segmentation.scenes import SceneGroups, opening_order, rule_members, scene_map
 
 SERVICE = "segments_v2"
@@ -41,13 +43,29 @@ class Mapped(NamedTuple):
 
 
 class Ordered(NamedTuple):
-    """The opening order: moment, run, the days a gain is for, how many options are too small to be told."""
+    """The opening order: moment, run, the days a gain is for, how many options are too small to be told, notes."""
 
     options: pd.DataFrame
     as_of: pd.Timestamp
     run_id: str
     need_days: int
     too_few: int
+    notes: list[str]
+
+
+class Remade(NamedTuple):
+    """The scenes that people made, read anew as of a moment, and why others cannot be read: id → what is wrong."""
+
+    scenes: list[MadeScene]
+    problems: dict[str, str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is left out, one sentence each."""
+        return [
+            f"{problem} (left out; make the scene anew, or remove scenes/{scene}.json)"
+            for scene, problem in self.problems.items()
+        ]
 
 
 class _Read(NamedTuple):
@@ -71,7 +89,8 @@ def workspace_map(workspace: Workspace, settings: Settings) -> Mapped:
     with connect(settings.runtime.memory_limit) as connection:
         raw_views(connection, workspace)
         found = _read(connection, workspace, settings)
-        made = _made_scenes(connection, workspace, found.at)
+        remade = _remade(connection, workspace, found.at)
+        made = remade.scenes
         found = found._replace(needs=takes_by_scene(connection, found.takes, [one.definition for one in made]))
     features = scene_frames(workspace, found.at, made)
     groups, notes = _groups(workspace, found, features, made)
@@ -79,7 +98,7 @@ def workspace_map(workspace: Workspace, settings: Settings) -> Mapped:
     demand = with_purchases(found.needs, {scene: features[scene] for scene in bought})
     cells = scene_map(groups, found.people, demand, pd_max=settings.limits.pd_max)
     days = settings.subgroups.reach_days
-    return Mapped(cells, found.at, found.run.run_id, found.need_days, days, notes)
+    return Mapped(cells, found.at, found.run.run_id, found.need_days, days, [*notes, *remade.notes])
 
 
 def workspace_order(workspace: Workspace, settings: Settings) -> Ordered:
@@ -93,14 +112,15 @@ def workspace_order(workspace: Workspace, settings: Settings) -> Ordered:
         raw_views(connection, workspace)
         found = _read(connection, workspace, settings)
         supply = read_supply(connection, found.at)
-        made = _made_scenes(connection, workspace, found.at)
-        needs = takes_by_scene(connection, found.takes, [one.definition for one in made])
-    supply = with_made(supply, made)
+        remade = _remade(connection, workspace, found.at)
+        needs = takes_by_scene(connection, found.takes, [one.definition for one in remade.scenes])
+    supply = with_made(supply, remade.scenes)
     currency = str(found.run.dataset.get("currency", "CNY"))
     ranked = opening_order(
         supply.options, supply.active, found.people, needs, pd_max=settings.limits.pd_max, currency=currency
     )
-    return Ordered(ranked, found.at, found.run.run_id, found.need_days, len(supply.options) - len(ranked))
+    too_few = len(supply.options) - len(ranked)
+    return Ordered(ranked, found.at, found.run.run_id, found.need_days, too_few, remade.notes)
 
 
 def make_scene(workspace: Workspace, definition: SceneDefinition, at: pd.Timestamp, settings: Settings) -> MadeScene:
@@ -128,17 +148,18 @@ def make_scene(workspace: Workspace, definition: SceneDefinition, at: pd.Timesta
 
 
 def made_scenes(workspace: Workspace, at: pd.Timestamp, memory_limit: str = "2GB") -> list[MadeScene]:
+    """The scenes that people made, read anew as of a moment, without those that cannot be; see `remade_scenes`."""
+    return remade_scenes(workspace, at, memory_limit).scenes
+
+
+def remade_scenes(workspace: Workspace, at: pd.Timestamp, memory_limit: str = "2GB") -> Remade:
     """The scenes that people made, read anew as of a moment; one that nobody is active in is an empty scene.
 
-    Raises
-    ------
-    ContractError : the data no longer knows an id of a definition.
+    A damaged file, or a definition that names something the data no longer has, keeps none of the others back.
     """
-    if not user_scenes(workspace):
-        return []
     with connect(memory_limit) as connection:
         raw_views(connection, workspace)
-        return _made_scenes(connection, workspace, at)
+        return _remade(connection, workspace, at)
 
 
 def scene_frames(workspace: Workspace, at: pd.Timestamp, made: list[MadeScene]) -> dict[str, pd.DataFrame]:
@@ -163,7 +184,8 @@ def scene_frames(workspace: Workspace, at: pd.Timestamp, made: list[MadeScene]) 
 
 
 def with_made(supply: Supply, made: list[MadeScene]) -> Supply:
-    """The options with the scenes that people made, of whose costs nothing is known."""
+    """The options with the scenes that people made, of whose costs nothing is known; empty ones are no options."""
+    made = [one for one in made if len(one.members)]
     if not made:
         return supply
     options = [
@@ -207,10 +229,27 @@ def _made(
     return new_scene(whole, events, people, places, as_of=at)
 
 
-def _made_scenes(connection: duckdb.DuckDBPyConnection, workspace: Workspace, at: pd.Timestamp) -> list[MadeScene]:
-    scenes = user_scenes(workspace)
+def _remade(connection: duckdb.DuckDBPyConnection, workspace: Workspace, at: pd.Timestamp) -> Remade:
+    scenes, problems = readable_scenes(workspace)
     places = scene_facts.read_places(connection, workspace) if scenes else None
-    return [] if places is None else [_made(connection, scene.definition, places, at) for scene in scenes]
+    made: list[MadeScene] = []
+    for definition in [scene.definition for scene in scenes]:
+        assert places is not None
+        try:
+            made.append(_made(connection, definition, places, at))
+        except NotEligible:
+            made.append(_empty(definition))
+        except ContractError as error:
+            problems[definition.scene_id] = str(error)
+    return Remade(made, problems)
+
+
+def _empty(definition: SceneDefinition) -> MadeScene:
+    """A scene that nobody is active in."""
+    row = pd.DataFrame({name: [getattr(definition, name)] for name in SCENES.names})
+    members = pd.DataFrame({name: pd.Series(dtype=object) for name in ("customer_id", "kind")})
+    members = members.assign(**{name: pd.Series(dtype=float) for name in VIEWS["customer_scene"].names})
+    return MadeScene(definition, row, members, SceneFigures(0, 0, 0, 0, 0, 0, 0.0, np.nan))
 
 
 def _groups(
@@ -231,6 +270,10 @@ def _groups(
         notes.append(
             f"{len(rules) - len(told)} mined subgroups carry no rule that can be applied (an older run); mine again"
         )
+    gone = sorted(set(told["scene_id"]) - set(features))
+    if gone:
+        notes.append(f"mined subgroups of {', '.join(gone)} are left out: nothing is known of these scenes now")
+        told = told[told["scene_id"].isin(list(features))]
     columns = ["scene_id", "group_id", "origin", "name_en", "name_zh"]
     parts = [
         names.assign(origin="segment")[columns],

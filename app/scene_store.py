@@ -46,9 +46,24 @@ def user_scenes(workspace: Workspace) -> list[UserScene]:
     ------
     StoreError : a file is damaged.
     """
+    return [_read(_folder(workspace) / f"{scene_id}.json") for scene_id in made_ids(workspace)]
+
+
+def readable_scenes(workspace: Workspace) -> tuple[list[UserScene], dict[str, str]]:
+    """Made scenes that can be read, by id, and what is wrong with each of the others."""
+    found, problems = [], {}
+    for scene_id in made_ids(workspace):
+        try:
+            found.append(_read(_folder(workspace) / f"{scene_id}.json"))
+        except StoreError as error:
+            problems[scene_id] = str(error)
+    return found, problems
+
+
+def made_ids(workspace: Workspace) -> list[str]:
+    """Ids of all made scenes, readable or not."""
     folder = _folder(workspace)
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return [_read(file) for file in files]
+    return sorted(file.stem for file in folder.glob("*.json")) if folder.is_dir() else []
 
 
 def check_new(workspace: Workspace, scene_id: str) -> None:

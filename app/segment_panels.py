@@ -33,14 +33,19 @@ WIDTHS = (1.3, 3.7, 1.5, 1.6, 0.9, 1.2, 1.2)
 
 
 class KeptScene(NamedTuple):
-    """One scene's newest kept segments for the page: the version, and the document that tells of it."""
+    """One scene's newest kept segments for the page: the version, and the document that tells of it.
+
+    earlier : the segments of the version before, by their present names
+    """
 
     kept: Kept
     document: dict[str, Any]
+    earlier: tuple[dict[str, Any], ...] = ()
 
     def names(self, lang: str) -> dict[str, str]:
-        """Segment id to name."""
-        return {row["segment_id"]: row[f"name_{lang}"] for row in self.document["segments"]}
+        """Segment id to name; a segment that is no more has the name it had."""
+        rows = (*self.earlier, *self.document["segments"])
+        return {row["segment_id"]: row[f"name_{lang}"] for row in rows}
 
 
 def kept_panel(workspace: Workspace, run: FinishedRun, scene: str, say: Speech) -> None:
@@ -51,7 +56,7 @@ def kept_panel(workspace: Workspace, run: FinishedRun, scene: str, say: Speech) 
         return
     try:
         with st.spinner(say.t("Reading the kept segments…")):
-            found = _kept_scene(workspace, scene, numbers[-1])
+            found = _kept_scene(workspace, scene, numbers)
             changes = _compared(workspace, scene, numbers[-2:]) if len(numbers) > 1 else None
     except ScenefitError as error:
         st.error(plain(error), icon=":material/error:")
@@ -242,13 +247,16 @@ def _character(found: KeptScene, run: FinishedRun, say: Speech) -> None:
     st.table(table.map(plain), border="horizontal", hide_index=True)
 
 
-def _kept_scene(workspace: Workspace, scene: str, version: int) -> KeptScene:
+def _kept_scene(workspace: Workspace, scene: str, numbers: list[int]) -> KeptScene:
     from app.segment_documents import shown
     from app.segment_outcomes import outcome_document
 
-    kept = _version(str(workspace.root), scene, version, _stamp(workspace, scene, version))
-    facts = _facts(str(workspace.root), _inputs(workspace))
-    return KeptScene(kept, shown(kept, read_names(workspace, scene), outcome_document(facts, kept)))
+    *before, kept = (
+        _version(str(workspace.root), scene, number, _stamp(workspace, scene, number)) for number in numbers[-2:]
+    )
+    facts, names = _facts(str(workspace.root), _inputs(workspace)), read_names(workspace, scene)
+    earlier = [row for one in before for row in shown(one, names)["segments"]]
+    return KeptScene(kept, shown(kept, names, outcome_document(facts, kept)), tuple(earlier))
 
 
 def _inputs(workspace: Workspace) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def subgroups_panel(run: FinishedRun, scene: str, say: Speech) -> None:
             "rules this strong. Unreached is not a reason to over-lend: eligibility comes first."
         )
     )
+    st.caption(t("People are counted as of the mining moment; an audience made of a rule counts those of today."))
 
 
 def scene_map_panel(workspace: Workspace, run: FinishedRun, say: Speech) -> None:

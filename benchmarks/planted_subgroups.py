@@ -22,8 +22,8 @@ from benchmarks.report import Report, Table
 NAME = "planted_subgroups"
 ROWS = 200_000
 SEEDS = 5
-# lower seeds served to choose the constants of the miner
-FIRST = 200
+# the constants of the miner were chosen on lower seeds
+FIRST = 300
 SAME = 0.6  # Jaccard overlap from which a planted group counts as found
 REACH_INSIDE = 0.04
 OCCUPATIONS = (
@@ -43,15 +43,16 @@ class Difficulty(NamedTuple):
 DIFFICULTIES = {
     "clear": Difficulty(4.0, (0.04, 0.10), 4),
     "usual": Difficulty(3.0, (0.03, 0.08), 10),
-    "faint": Difficulty(2.5, (0.03, 0.07), 20),
+    "faint": Difficulty(2.3, (0.02, 0.06), 20),
 }
 
 
 class World(NamedTuple):
-    """Customers, their outcome, whom marketing reached, and the planted groups' members."""
+    """Customers, their outcome and its true probability, whom marketing reached, and the planted groups' members."""
 
     frame: pd.DataFrame
     outcome: np.ndarray
+    likely: np.ndarray
     reached: np.ndarray
     planted: tuple[np.ndarray, ...]
     told: tuple[str, ...]
@@ -74,13 +75,14 @@ def world(seed: int, difficulty: str, n: int = ROWS) -> World:
     age, income = people["age"].to_numpy(float), people["income"].to_numpy(float)
     smooth = 0.25 * np.tanh((age - 45) / 15) - 0.15 * (np.log(income) - np.log(income).mean())
     odds = np.exp(np.log(0.02) + smooth + rng.normal(0, 0.3, n)) * np.where(inside, hard.factor, 1.0)
-    outcome = rng.random(n) < odds / (1 + odds)
+    likely = odds / (1 + odds)
+    outcome = rng.random(n) < likely
     usual = 0.25 + 0.3 / (1 + np.exp(-(people["visits"].to_numpy(float) - 8) / 4))
     reached = rng.random(n) < np.where(inside, REACH_INSIDE, usual)
     frame = people.assign(**{f"noise_{i}": rng.normal(size=n) for i in range(hard.noise)})
     for name in ("income", "tenure_days"):
         frame[name] = frame[name].mask(rng.random(n) < 0.03)
-    return World(frame, outcome, reached, tuple(groups), tuple(told))
+    return World(frame, outcome, likely, reached, tuple(groups), tuple(told))
 
 
 def _people(n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -162,15 +164,40 @@ def overlaps(made: World, seed: int, **miner: Any) -> tuple[list[float], pd.Data
     return [float(value) for value in best], rules
 
 
+def oracle(made: World, seed: int, top: int = 5, q: float = 0.05) -> list[bool]:
+    """Which planted groups the confirming half would confirm, were their members known: the rest nobody can find."""
+    from segmentation.evidence import chance_of_at_least
+    from segmentation.halves import split
+
+    rows = split(len(made.outcome), None, seed)[1]
+    outcome = made.outcome[rows]
+    inside = np.array([group[rows].sum() for group in made.planted])
+    hits = np.array([outcome[group[rows]].sum() for group in made.planted])
+    # the hardest level that Holm asks for when as many rules are sent as may be
+    seen: list[bool] = (chance_of_at_least(hits, inside, outcome.sum(), len(rows)) <= q / top).tolist()
+    return seen
+
+
 def measured(difficulty: str, seeds: int = SEEDS, n: int = ROWS) -> dict[str, Any]:
-    """Share of the planted groups found in each world, mean overlap, rules confirmed that are no planted group."""
-    shares, means, others = [], [], []
+    """Share of the planted groups found in each world and of those that could be, mean overlap, other rules."""
+    shares, means, others, possible, wrong = [], [], [], [], []
     for seed in range(FIRST, FIRST + seeds):
-        best, rules = overlaps(world(seed, difficulty, n), seed)
+        made = world(seed, difficulty, n)
+        best, rules = overlaps(made, seed)
+        possible.append(float(np.mean(oracle(made, seed))))
+        wrong.append(mistaken(made, rules))
         shares.append(float(np.mean([value >= SAME for value in best])))
         means.append(float(np.mean(best)))
         others.append(int(rules["confirmed"].sum()) - sum(value >= SAME for value in best))
-    return {"shares": shares, "overlaps": means, "others": others}
+    return {"shares": shares, "overlaps": means, "others": others, "oracle": possible, "mistaken": wrong}
+
+
+def mistaken(made: World, rules: pd.DataFrame) -> int:
+    """Confirmed rules whose members are truly no likelier to have the outcome than everybody."""
+    from segmentation.rules import Rule
+
+    masks = [Rule.read(rule).mask(made.frame) for rule in rules.loc[rules["confirmed"], "rule"]]
+    return sum(bool(made.likely[mask].mean() <= made.likely.mean()) for mask in masks)
 
 
 def permuted(worlds: int, n: int = 20_000) -> int:
@@ -190,16 +217,21 @@ def report(repeats: int | None = None) -> Report:
     sides = [python_side(name, "benchmarks.planted_subgroups:measured", {"difficulty": name}) for name in DIFFICULTIES]
     found = compare("planted subgroups", sides, repeats or 1)
     answers = {name: found.of(name)[0].answer for name in found.sides}
-    shares = np.concatenate([answers[name]["shares"] for name in answers])
     return Report(
         NAME,
         f"planted low-reach groups found, {ROWS:,} synthetic customers",
         (found,),
         (table(answers),),
-        (
-            f"{shares.mean():.0%} of {3 * len(shares)} planted groups are found (confirmed rule of Jaccard >= {SAME}); "
-            f"reach inside is {REACH_INSIDE:.0%}",
-        ),
+        (f"{told(answers)}; reach inside is {REACH_INSIDE:.0%}",),
+    )
+
+
+def told(answers: dict[str, dict[str, Any]]) -> str:
+    """Groups found over all worlds."""
+    shares = np.concatenate([answers[name]["shares"] for name in answers])
+    return (
+        f"{shares.mean():.0%} of {3 * len(shares)} planted groups are found (confirmed rule of Jaccard >= {SAME}), by "
+        f"world {shares.mean():.2f} ± {shares.std():.2f}"
     )
 
 
@@ -211,11 +243,21 @@ def table(answers: dict[str, dict[str, Any]]) -> Table:
             f"x {DIFFICULTIES[name].factor:g}",
             f"{np.mean(a['shares']):.0%} ({np.min(a['shares']):.0%}-{np.max(a['shares']):.0%})",
             f"{np.mean(a['overlaps']):.2f} ± {np.std(a['overlaps']):.2f}",
+            f"{np.mean(a['oracle']):.0%}",
             f"{np.mean(a['others']):.1f}",
+            f"{sum(a['mistaken'])}",
         )
         for name, a in answers.items()
     ]
-    header = ("worlds", "odds inside", "groups found (least-most)", "Jaccard, mean ± sd", "other confirmed rules")
+    header = (
+        "worlds",
+        "odds inside",
+        "groups found (least-most)",
+        "Jaccard, mean ± sd",
+        "oracle",
+        "other confirmed rules",
+        "of them mistaken, all worlds",
+    )
     return Table("Planted groups found", header, tuple(rows))
 
 
@@ -231,6 +273,7 @@ def main() -> None:
     print("| " + " | ".join(found.header) + " |\n" + "|---" * len(found.header) + "|")
     for row in found.rows:
         print("| " + " | ".join(row) + " |")
+    print(f"\n{told(answers)}")
     if asked.permuted:
         print(f"\nShuffled outcomes: a rule confirmed in {permuted(asked.permuted)} of {asked.permuted} worlds")
 

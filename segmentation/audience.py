@@ -252,11 +252,11 @@ class AudienceStore:
         """Where an audience comes from and what became of it (see `lineage_table`)."""
         return lineage_table(self.folder, known_id(self.folder, audience_id))
 
-    def note(self, audience_id: str, event: Event) -> None:
-        """Write down what was done with an audience: an export, a look-alike made from it."""
+    def note(self, audience_id: str, event: Event, patience: float = 5.0) -> None:
+        """Write down what was done with an audience; another writer is waited for `patience` seconds."""
         read_version(self.folder / known_id(self.folder, audience_id), event.version)
         checked_texts(event.by, event.at, {"event": event.kind}, event.details)
-        with writing(self.folder):
+        with writing(self.folder, patience):
             noted(self.folder / audience_id, event)
 
     def _steps(self, rule: Rule, reach: Reach | None) -> tuple[Step, ...]:

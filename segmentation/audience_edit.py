@@ -18,6 +18,19 @@ from segmentation.phrases import Lang
 from segmentation.rules import Condition
 
 EVERYBODY, CONDITION = "all", "condition"
+# gates of reach in Chinese; in English they go by their own names
+_GATES = {
+    EVERYBODY: "全体",
+    "consent": "有授权",
+    "consent (not stated in the data)": "数据未含授权信息",
+    "no objection": "未提出异议",
+    "not blocked": "不在禁止名单",
+    "contact cap": "未超触达上限",
+    "channel caps": "未超渠道上限",
+    "outside quiet hours": "不在免打扰时段",
+    "outside hold-out": "不在全局对照组",
+}
+_ON_LIST = "not on list: "
 
 
 class Step(NamedTuple):
@@ -38,7 +51,10 @@ class Conflict(NamedTuple):
 
     def sentence(self, lang: Lang = "en") -> str:
         """Why nobody is left, in words."""
-        said = [step.gate if step.condition is None else step.condition.sentence(lang) for step in self.steps]
+        said = [
+            gate_words(step.gate, lang) if step.condition is None else step.condition.sentence(lang)
+            for step in self.steps
+        ]
         if len(said) == 1:
             return f"没有人满足：{said[0]}" if lang == "zh" else f"Nobody fits: {said[0]}"
         if len(said) == 2:
@@ -106,6 +122,19 @@ class Edit:
                 "extra": self.without - self.size,
             }
         )
+
+
+def gate_words(step: str, lang: Lang = "en") -> str:
+    """A step of reach in words.
+
+    >>> gate_words("outside hold-out", "zh"), gate_words("not on list: staff", "zh"), gate_words("consent")
+    ('不在全局对照组', '不在名单“staff”中', 'consent')
+    """
+    if lang == "en":
+        return step
+    if step.startswith(_ON_LIST):
+        return f"不在名单“{step.removeprefix(_ON_LIST)}”中"
+    return _GATES.get(step, step)
 
 
 def reach_steps(reach: Reach | None, n: int) -> tuple[Step, ...]:

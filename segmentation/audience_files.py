@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -16,6 +17,8 @@ from scenefit.contracts.errors import ContractError, StoreError
 from scenefit.runtime.workspace import disk_errors
 
 LOCK = "_lock"
+# seconds between two looks at a lock that somebody else holds
+LOOK = 0.05
 # an id is a folder's name: nothing that could leave the folder, hide or clash on any disk
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"v(\d{4,})\.json")
@@ -76,8 +79,12 @@ def event_numbers(folder: Path) -> list[int]:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """The right to write into the folder, for one writer at a time; a killed writer leaves no lock behind.
+
+    Parameters
+    ----------
+    patience : seconds to wait for another writer to finish
 
     Raises
     ------
@@ -87,15 +94,26 @@ def writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"{folder}: somebody else is saving an audience right now; nothing was written. Try again in a moment"
-            ) from error
+        _lock(handle, folder, patience)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path, patience: float) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                raise StoreError(
+                    f"{folder}: somebody else is saving an audience right now; nothing was written. Try again in a "
+                    "moment"
+                ) from error
+            time.sleep(LOOK)
+        else:
+            return
 
 
 def place(file: Path, content: bytes) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,13 @@ import pandas as pd
 from scenefit.contracts.errors import StoreError
 from segmentation.audience_conditions import audiences_read
 from segmentation.audience_files import version_numbers
-from segmentation.audience_versions import read_events, read_version
+from segmentation.audience_versions import Event, read_events, read_version
 
 LISTED = (
     "audience_id", "version", "kind", "name_en", "name_zh", "size", "by", "at", "as_of", "origin", "stale", "problem",
 )  # fmt: skip
+# an export is written down before it leaves and after: what is only begun may have left all the same
+STARTED, DONE, FAILED, UNFINISHED = "export started", "export", "export failed", "export unfinished"
 COLUMNS = ("depth", "audience_id", "at", "event", "version", "size", "by", "details")
 
 
@@ -40,8 +43,10 @@ def listed(folder: Path, versions: Sequence[tuple[str, int | None]], fingerprint
             name, one.version, one.kind, one.name_en, one.name_zh, one.size, one.by, one.at, one.as_of, origin,
             one.fingerprint != fingerprint, "",
         ))  # fmt: skip
-    kinds = {"size": "Int64", "at": "datetime64[us, UTC]", "as_of": "datetime64[us, UTC]"}
-    return pd.DataFrame(rows, columns=list(LISTED)).astype(kinds)
+    table = pd.DataFrame(rows, columns=list(LISTED)).astype({"size": "Int64"})
+    # a column of gaps alone has no zone, and cannot be cast to one
+    moments = {name: pd.to_datetime(table[name], utc=True).dt.as_unit("us") for name in ("at", "as_of")}
+    return table.assign(**moments)
 
 
 def lineage_table(folder: Path, audience_id: str) -> pd.DataFrame:
@@ -50,7 +55,8 @@ def lineage_table(folder: Path, audience_id: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame : depth (0 the audience itself, 1 what it was made from or reads, …), audience_id, at, event (`origin`,
-        `saved`, or the kind of an event such as `export`), version, size, by, details (JSON)
+        `saved`, or the kind of an event such as `export`; `export unfinished` is one that was begun and neither
+        finished nor given up, so that its rows may have left), version, size, by, details (JSON)
     """
     rows: list[tuple[object, ...]] = []
     waiting, seen = [(audience_id, 0)], {audience_id}
@@ -69,10 +75,35 @@ def lineage_table(folder: Path, audience_id: str) -> pd.DataFrame:
                 if isinstance(source, str) and source not in seen:
                     seen.add(source)
                     waiting.append((source, depth + 1))
-        for event in read_events(home):
+        for event in told_events(read_events(home)):
             rows.append((depth, name, event.at, event.kind, event.version, None, event.by, _json(event.details)))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"size": "Int64", "at": "datetime64[us, UTC]"})
     return table.sort_values("at", kind="stable").reset_index(drop=True)
+
+
+def told_events(events: Sequence[Event]) -> list[Event]:
+    """Events without the beginnings of exports that came to an end; the other beginnings are called unfinished."""
+    waiting: dict[tuple[object, object], list[int]] = {}
+    ended: set[int] = set()
+    for position, event in enumerate(events):
+        delivery = _delivery(event.details)
+        if event.kind == STARTED:
+            waiting.setdefault(delivery, []).append(position)
+        elif event.kind in (DONE, FAILED) and delivery in waiting:
+            # one that failed says nothing of an earlier attempt; one that is done has delivered the same
+            starts = waiting.pop(delivery) if event.kind == DONE else [waiting[delivery].pop()]
+            ended.update(starts)
+            if not waiting.get(delivery):
+                waiting.pop(delivery, None)
+    return [
+        replace(event, kind=UNFINISHED) if event.kind == STARTED else event
+        for position, event in enumerate(events)
+        if position not in ended
+    ]
+
+
+def _delivery(details: Mapping[str, object]) -> tuple[object, object]:
+    return details.get("delivery_id"), details.get("target")
 
 
 def _json(values: object) -> str:

@@ -25,8 +25,8 @@ class People(NamedTuple):
 
     frame : customer_id (ascending, each once) and attributes, n rows
     context : what rules read beside the frame
-    value, loss : (n,) expected profit and expected loss (CNY) of each customer's best offer in the latest run, NaN
-        where there is none; None without a run
+    value, loss : (n,) expected profit and expected loss (CNY) of each customer's best offer in the latest run, 0 where
+        none is worth making, NaN for people it does not know; None without a run
     fingerprint : changes whenever the people or their attributes do
     """
 

@@ -21,25 +21,41 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# the sum over fewer people could be traced to a person
+LEAST = 20
+
+
 class Worth(NamedTuple):
-    """Expected profit and loss (CNY) of some people, NaN without a run; `unknown` of them have no figure in it."""
+    """Expected profit and loss (CNY) of some people, NaN without a run; `unknown` of them have no figure in it.
+
+    few : so few people have figures that a sum is kept back (NaN)
+    """
 
     value: float
     loss: float
     unknown: int
+    few: bool = False
 
 
-def worth(people: People, mask: np.ndarray) -> Worth:
-    """Expected profit and loss of those in the mask (n,), summed over the ones the latest run has figures of."""
-    sums, unknown = [], np.zeros(int(mask.sum()), dtype=bool)
+def worth(people: People, mask: np.ndarray, least: int = LEAST) -> Worth:
+    """Expected profit and loss of those in the mask (n,), summed over the ones the latest run has figures of.
+
+    Parameters
+    ----------
+    least : sums over fewer people are kept back
+    """
+    sums, unknown, few = [], np.zeros(int(mask.sum()), dtype=bool), False
     for figures in (people.value, people.loss):
         if figures is None:
             sums.append(np.nan)
             continue
         theirs = np.asarray(figures, dtype=np.float64)[mask]
-        unknown |= np.isnan(theirs)
-        sums.append(float(np.nansum(theirs)))
-    return Worth(sums[0], sums[1], int(unknown.sum()))
+        absent = np.isnan(theirs)
+        unknown |= absent
+        short = int((~absent).sum()) < least
+        few |= short
+        sums.append(np.nan if short else float(np.nansum(theirs)))
+    return Worth(sums[0], sums[1], int(unknown.sum()), few)
 
 
 def relaxations(
@@ -121,9 +137,14 @@ def _notes(gained: Worth, people: People, extra: int) -> tuple[str, str]:
             f"Expected {en} unknown: no run holds such figures of these people; start one.",
             f"预期{zh}未知：尚无包含这些客户的运行结果，请重新运行。",
         )
+    if gained.few:
+        return (
+            f"Profit and loss are not told: fewer than {LEAST} of the {extra:,} have figures in the latest run.",
+            f"未列出利润与损失：{extra:,}人中在最近一次运行中有数据的不足{LEAST}人。",
+        )
     if gained.unknown:
         return (
-            f"{gained.unknown:,} of the {extra:,} have no offer in the latest run and count as 0.",
-            f"{extra:,}人中有{gained.unknown:,}人在最近一次运行中没有可推产品，按0计。",
+            f"{gained.unknown:,} of the {extra:,} are unknown to the latest run and count as 0.",
+            f"{extra:,}人中有{gained.unknown:,}人不在最近一次运行中，按0计。",
         )
     return "", ""

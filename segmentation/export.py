@@ -54,6 +54,8 @@ class Permissions(NamedTuple):
     """What decides whether a person may be contacted; see `scenefit.contracts.reach.reachable`.
 
     `contacts` is the number of contacts within the capping window by customer id; who is not in it had none.
+    `channel_contacts` is the same with a column per channel, for the `channel_caps`; caps of other channels than those
+    of the policy say nothing.
     """
 
     consents: pd.DataFrame | None = None
@@ -62,6 +64,8 @@ class Permissions(NamedTuple):
     contacts: pd.Series | None = None
     suppressions: Mapping[str, Collection[str]] | None = None
     quiet_hours: QuietHours | None = None
+    channel_contacts: pd.DataFrame | None = None
+    channel_caps: Mapping[str, int] | None = None
 
 
 class Origin(NamedTuple):
@@ -131,7 +135,8 @@ def release(
         # one household, one phone: the platform would match it once
         named = named.drop_duplicates()
         steps.append(Step("different keys", len(named)))
-    _enough(len(named), policy, f"are left after {_told(steps)}")
+    asleep = "" if permissions.quiet_hours is None else ", or send it outside quiet hours"
+    _enough(len(named), policy, f"are left after {_told(steps)}", asleep)
     # in the order of ids, the place of a row would tell who it is
     table = named.sort_values(keys).reset_index(drop=True)
     filled = tuple(Step(name, int(table[name].notna().sum())) for name in keys)
@@ -225,10 +230,15 @@ def _allowed(
     contacts = None
     if permissions.contacts is not None:
         contacts = permissions.contacts.reindex(ids).fillna(0).to_numpy(np.int64)
+    caps = {name: cap for name, cap in (permissions.channel_caps or {}).items() if name in policy.channels}
+    on_channels = None
+    if permissions.channel_contacts is not None:
+        on_channels = permissions.channel_contacts.reindex(index=ids, columns=list(policy.channels), fill_value=0)
     found = reachable(
         ids, policy.channels, at, permissions.consents, permissions.blocklists, contacts,
         cap=policy.cap, hold_out=policy.hold_out, objections=permissions.objections, salt=policy.salt,
         purpose=policy.purpose, suppressions=permissions.suppressions, quiet_hours=permissions.quiet_hours,
+        channel_contacts=None if on_channels is None else on_channels.to_numpy(np.int64), channel_caps=caps,
     )  # fmt: skip
     channels = np.array(policy.channels, dtype=object)[found.channel[found.mask]]
     return chosen[found.mask].assign(channel=channels), list(found.waterfall[1:])
@@ -245,7 +255,7 @@ def _named(allowed: pd.DataFrame, policy: ReleasePolicy, key: bytes) -> tuple[pd
             {HEADERS[kind]: pd.Series([of[kind](v) for v in allowed[kind]], dtype=object) for kind in policy.match}
         )
         return table, [HEADERS[kind] for kind in policy.match]
-    names = pseudonyms(allowed["customer_id"].astype(str), key)
+    names = pseudonyms(allowed["customer_id"].astype(str), key, policy.destination)
     table = pd.DataFrame({"pseudonym": pd.Series(names, index=allowed.index, dtype=object)})
     table["channel"] = allowed["channel"]
     for name in policy.columns:
@@ -253,11 +263,11 @@ def _named(allowed: pd.DataFrame, policy: ReleasePolicy, key: bytes) -> tuple[pd
     return table, ["pseudonym"]
 
 
-def _enough(count: int, policy: ReleasePolicy, what: str) -> None:
+def _enough(count: int, policy: ReleasePolicy, what: str, otherwise: str = "") -> None:
     if count < policy.floor:
         raise NotEligible(
             f"export to {policy.destination!r}: {count:,} people {what}; at least {policy.floor:,} are needed, so "
-            "that no row tells about a single person. Widen the audience"
+            f"that no row tells about a single person. Widen the audience{otherwise}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -81,6 +82,21 @@ class Receipt:
             self, target=written.target, form=written.form, sha256=written.sha256, size=written.size,
             disarmed=written.disarmed, reference=written.reference,
         )  # fmt: skip
+
+    def delivery_id(self, content: str) -> str:
+        """Name of this delivery: the same content for the same recipient under the same policy, whenever it is sent.
+
+        Parameters
+        ----------
+        content : SHA-256 of the table's content
+        """
+        meant = (
+            self.audience_id, self.version, self.destination, self.purpose, self.channels, self.columns, self.floor,
+            self.cap, self.hold_out, self.consent, [name for name, _ in self.steps], [name for name, _ in self.keys],
+            content,
+        )  # fmt: skip
+        digest = hashlib.sha256(json.dumps(meant).encode("ascii")).hexdigest()
+        return f"{self.audience_id}-{self.version}-{digest[:32]}"
 
     def facts(self) -> dict[str, Any]:
         """The receipt as a JSON object."""

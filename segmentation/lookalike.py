@@ -161,19 +161,9 @@ class LookalikeExpander:
         ------
         ContractError : no such customer, or nothing is known of him.
         """
-        from threadpoolctl import threadpool_limits
-
         self._fitted()
         position = int(self._positions(np.array([customer]))[0])
-        if self._lengths[position] <= NOTHING:
-            raise ContractError(f"look-alikes: nothing is known of customer {customer!r}, so nobody is like him or her")
-        # one thread: several would add up in an order of their own
-        with threadpool_limits(1):
-            products = self._vectors @ (self._vectors[position] / self._lengths[position])
-        cosines = over(products, self._lengths)
-        cosines[position] = -np.inf
-        positions = best(cosines, min(top, int(np.isfinite(cosines).sum())))
-        return Alike(positions, cosines[positions])
+        return most_alike(self._vectors, self._lengths, position, top, f"customer {customer!r}")
 
     def _choose(self) -> None:
         """Fit all rungs with each fifth of the seeds hidden and with none, and score everybody by all of them."""
@@ -248,6 +238,41 @@ class LookalikeExpander:
     def _fitted(self) -> None:
         if not hasattr(self, "scores_"):
             raise NotFitted("look-alikes: not fitted; call fit first")
+
+
+def alike(vectors: np.ndarray, customers: Sequence[str] | np.ndarray, customer: str, top: int = 20) -> Alike:
+    """The customers most like one, from vectors alone: nothing is tried and nothing learned.
+
+    Parameters
+    ----------
+    vectors : (n, d), one of each customer; only their directions count
+
+    Raises
+    ------
+    ContractError : no such customer, or nothing is known of him.
+    """
+    found = pd.Index(customers).get_indexer(pd.Index([customer]))
+    if found[0] < 0:
+        raise ContractError(
+            f"look-alikes: there is no customer {customer!r} among {len(customers):,}; write the id as in the data"
+        )
+    values = matrix(vectors)
+    return most_alike(values, lengths_of(values, 1), int(found[0]), top, f"customer {customer!r}")
+
+
+def most_alike(vectors: np.ndarray, lengths: np.ndarray, position: int, top: int, name: str) -> Alike:
+    """The customers whose vectors point most nearly where that of one does, himself left out."""
+    from threadpoolctl import threadpool_limits
+
+    if lengths[position] <= NOTHING:
+        raise ContractError(f"look-alikes: nothing is known of {name}, so nobody is like him or her")
+    # one thread: several would add up in an order of their own
+    with threadpool_limits(1):
+        products = vectors @ (vectors[position] / lengths[position])
+    cosines = over(products, lengths)
+    cosines[position] = -np.inf
+    positions = best(cosines, min(top, int(np.isfinite(cosines).sum())))
+    return Alike(positions, cosines[positions])
 
 
 def _ladder(known: np.ndarray, shared: _Ground, rng: np.random.Generator) -> list[Probe]:

@@ -99,8 +99,15 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf8", "surrogatepass")).hexdigest()
 
 
-def pseudonyms(customers: Iterable[str], key: bytes) -> list[str]:
-    """Names that only who holds the key can lead back to customers: HMAC-SHA256 of the id, hexadecimal.
+def pseudonyms(customers: Iterable[str], key: bytes, destination: str) -> list[str]:
+    """Names that only who holds the key can lead back to customers, others for every destination.
+
+    HMAC-SHA256 of the id, hexadecimal, under a key of the destination's own, which is the HMAC-SHA256 of its name
+    under the secret: two recipients cannot join their files, and one key undone does not undo the others.
+
+    Parameters
+    ----------
+    destination : who receives them; white space around it does not count
 
     Raises
     ------
@@ -111,7 +118,8 @@ def pseudonyms(customers: Iterable[str], key: bytes) -> list[str]:
             f"pseudonyms: the key has {len(key)} bytes; give {LEAST_KEY} random bytes or more and keep them secret, "
             "else ids can be guessed and tried"
         )
-    start = hmac.new(key, digestmod="sha256")
+    own = hmac.digest(key, destination.strip().encode("utf8", "surrogatepass"), "sha256")
+    start = hmac.new(own, digestmod="sha256")
     return [_digest(start, customer) for customer in customers]
 
 

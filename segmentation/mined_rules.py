@@ -43,7 +43,7 @@ def sent(frame: pd.DataFrame, halves: Halves, mining_rows: np.ndarray, confirmin
     rows = (mining_rows, confirming_rows)
     parted, looks = separate(mined, frame.iloc[mining_rows], halves, found.tried, ask)
     halves = _with_conditions(frame, halves, parted, rows)
-    mined = _sharp(parted, halves, found.tried + looks, ask)
+    mined = _sharp(parted, halves, ask)
     mined = mined.only(np.argsort(-mined.worth, kind="stable"))
     both = (halves.mining, halves.confirming)
     # an opportunity is those not yet reached; else a group is all of its members
@@ -141,11 +141,11 @@ def _with_conditions(
     return Halves(both[0], both[1], (*halves.conditions, *new))
 
 
-def _sharp(parted: list[Parted], halves: Halves, looks: int, ask: Ask) -> Mined:
+def _sharp(parted: list[Parted], halves: Halves, ask: Ask) -> Mined:
     """Sharpened rules with their evidence on all customers of the mining half, those beyond chance.
 
-    q is Bonferroni's over all rules tried and all looks that sharpening took, or the found rule's own where that was
-    left as it is.
+    q is Bonferroni's over all looks of the way the rule was found, or the found rule's own where that was left as it
+    is.
     """
     place = {condition: i for i, condition in enumerate(halves.conditions)}
     rules = np.full((len(parted), ask.depth), NONE, dtype=np.int32)
@@ -153,7 +153,7 @@ def _sharp(parted: list[Parted], halves: Halves, looks: int, ask: Ask) -> Mined:
         rule[: len(part.conditions)] = sorted(place[condition] for condition in part.conditions)
     inside = halves.mining.tally(rules)
     p = chance(inside, halves.mining.whole, halves.mining.design)
-    q = np.minimum(p * looks, 1.0)
+    q = np.minimum(p * np.array([part.looks for part in parted], dtype=np.float64), 1.0)
     same = (rules == np.array([part.rule for part in parted], dtype=np.int32).reshape(rules.shape)).all(axis=1)
     q = np.where(same, np.array([part.q for part in parted], dtype=np.float64), q)
     ranked = _ranked(rules, inside, p, q, halves, ask.quality)

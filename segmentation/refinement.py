@@ -176,7 +176,7 @@ def _moved(condition: Selector, held: Column, others: np.ndarray, rows: Rows) ->
     if not len(tried) or tried.max() <= (tried[now].max() if len(now) else 0):
         return condition, len(tried)
     best = int(np.argmax(tried))
-    return interval(condition.column, lows[best], highs[best]), len(tried)
+    return _told(condition.column, lows[best], highs[best], values), len(tried)
 
 
 def _first_cut(name: str, held: Column, others: np.ndarray, rows: Rows) -> tuple[Selector | None, float, int]:
@@ -193,7 +193,16 @@ def _first_cut(name: str, held: Column, others: np.ndarray, rows: Rows) -> tuple
     if not len(held.edges):
         truth = Compare(column=name, op="==", value=bool(lows[best] == 1))
         return truth, float(scores[best]), len(scores)
-    return interval(name, lows[best], highs[best]), float(scores[best]), len(scores)
+    return _told(name, lows[best], highs[best], values), float(scores[best]), len(scores)
+
+
+def _told(name: str, low: float, high: float, values: np.ndarray) -> Selector:
+    """The interval, or the one value that lies in it."""
+    inside = values[(values >= low) & (values < high)]
+    if len(inside) and (inside == inside[0]).all():
+        value = float(inside[0])
+        return Compare(column=name, op="==", value=int(value) if value.is_integer() else value)
+    return interval(name, low, high)
 
 
 def _between(
@@ -249,7 +258,7 @@ def _regrown(condition: Selector, held: Column, others: np.ndarray, rows: Rows) 
     while True:
         trials = chosen ^ toggles
         length = trials.sum(axis=1)
-        trials = trials[(length > 0) & (length <= _most(len(levels)))]
+        trials = trials[(length > 0) & (length <= most_levels(len(levels)))]
         if not len(trials):
             break
         looks += len(trials)
@@ -272,7 +281,7 @@ def _first_set(name: str, held: Column, others: np.ndarray, rows: Rows) -> tuple
     several = by_level.only(largest)
     gains = advantage(several, Tally(*(counts.sum(axis=0)[None, ...] for counts in several)), rows.design)
     order = largest[np.argsort(-gains, kind="stable")]
-    most = min(_most(len(levels)), len(order) - 1)
+    most = min(most_levels(len(levels)), len(order) - 1)
     trials = np.zeros((most, len(levels)), dtype=bool)
     for i in range(most):
         trials[i, order[: i + 1]] = True
@@ -285,7 +294,7 @@ def _first_set(name: str, held: Column, others: np.ndarray, rows: Rows) -> tuple
     return level_set(name, [levels[i] for i in np.sort(order[: best + 1])]), float(scores[best]), looks
 
 
-def _most(levels: int) -> int:
+def most_levels(levels: int) -> int:
     """Levels of a set at most: more than half of them would say who is not meant."""
     return min(LEVELS, max(levels // 2, 1))
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from scenefit.contracts.errors import ContractError
 from segmentation.phrases import Lang
 from segmentation.rule_context import RuleContext, zone_of
+from segmentation.rule_places import placed
 from segmentation.rule_sql import Query, Source, chained, compared_query, missing_query, one_of_query, share_query
 from segmentation.rule_tokens import band, identifier, written
 from segmentation.rule_values import (
@@ -25,7 +26,6 @@ from segmentation.rule_values import (
     known,
     known_column,
     one_of,
-    placed,
     within,
 )
 from segmentation.rule_words import band_words, compared_words, named, one_of_words, share_words

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from scenefit.contracts.errors import ContractError
 from scenefit.contracts.tables import EVENTS
 from segmentation.phrases import Lang
+from segmentation.rule_scenes import SceneTree, with_below
 from segmentation.rule_sql import Query, Source, deeds_query, members_query, table_of
 from segmentation.rule_tokens import written
 from segmentation.rule_values import ZONE, Name, Node
@@ -29,7 +30,8 @@ class Did(Node):
     """Somebody did something at least so often within the last days.
 
     The window is half-open, [as_of - days, as_of), of days of 24 hours; an event that became known at the as-of time
-    or after it does not count. `events` are event kinds; other scenes, products and merchants are not counted.
+    or after it does not count. `events` are event kinds; other scenes, products and merchants are not counted. A scene
+    takes those below it along, where the tree of scenes is given to what counts.
     """
 
     kind: Literal["did"] = "did"
@@ -212,7 +214,9 @@ def isin(people: np.ndarray, members: np.ndarray) -> np.ndarray:
     return found
 
 
-def event_counts(events: pd.DataFrame, customers: np.ndarray, as_of: datetime) -> Callable[[Did], np.ndarray]:
+def event_counts(
+    events: pd.DataFrame, customers: np.ndarray, as_of: datetime, parents: SceneTree | None = None
+) -> Callable[[Did], np.ndarray]:
     """How often each customer did something, counted from events in memory.
 
     Parameters
@@ -220,6 +224,7 @@ def event_counts(events: pd.DataFrame, customers: np.ndarray, as_of: datetime) -
     events : customer_id, at, ingested_at, kind and, where a rule asks for them, scene_id, product_id, merchant_id
     customers : ids in the order in which the counts come back, shape (n,)
     as_of : with a time zone; events that happened or became known at or after it do not count
+    parents : the tree of scenes; without it a scene is itself alone
 
     Returns
     -------
@@ -243,7 +248,8 @@ def event_counts(events: pd.DataFrame, customers: np.ndarray, as_of: datetime) -
         for what, name in did.places:
             if what not in where:
                 raise ContractError(f"events: column '{what}_id' is missing, and a rule asks for {what} {name!r}")
-            chosen &= np.asarray(where[what] == name)
+            names = with_below(name, parents or {}) if what == "scene" else (name,)
+            chosen &= np.asarray(where[what].isin(names))
         return np.bincount(position[chosen], minlength=n)
 
     return counts

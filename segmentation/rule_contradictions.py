@@ -63,10 +63,12 @@ class Room(NamedTuple):
             return self.gap and other.gap
         if ANYTHING in kinds:
             return True
-        if self.kind != other.kind:
-            return False
-        if self.kind in ("number", "moment"):
-            return any(_overlap(one, two) for one in self.pieces for two in other.pieces)
+        if "number" in kinds:
+            # true and false stand for 1 and 0 in a column of flags
+            one, two = _as_numbers(self), _as_numbers(other)
+            return one.kind == two.kind and _share(one, two)
+        if self.kind != other.kind or self.kind == "moment":
+            return self.kind == other.kind and _share(self, other)
         if self.only is None and other.only is None:
             return True
         left = (self.only if self.only is not None else other.only) or frozenset()
@@ -191,6 +193,19 @@ def _outside(room: Room) -> Room:
         start, open_start = max((start, open_start), (high, not high_in))
     pieces.append((start, open_start, inf, True))
     return Room(room.kind, tuple(pieces), gap=not room.gap)
+
+
+def _as_numbers(room: Room) -> Room:
+    """Truth values as the numbers 1 and 0."""
+    if room.kind != "bool":
+        return room
+    pieces = tuple((float(value), True, float(value), True) for value in sorted(map(bool, room.only or ())))
+    return Room("number", pieces, gap=room.gap)
+
+
+def _share(one: Room, two: Room) -> bool:
+    """Whether two rooms of pieces have a value in common."""
+    return any(_overlap(mine, theirs) for mine in one.pieces for theirs in two.pieces)
 
 
 def _overlap(one: tuple[float, bool, float, bool], two: tuple[float, bool, float, bool]) -> bool:

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from scenefit.contracts.errors import ContractError
-from segmentation.rule_values import ZONE, Comparison, Held, Moment, known_column, require_kind, require_order
+from segmentation.rule_places import require_order
+from segmentation.rule_scenes import SceneTree, with_below
+from segmentation.rule_values import (
+    NUMERIC,
+    ZONE,
+    Comparison,
+    Held,
+    Moment,
+    known_column,
+    require_kind,
+)
 
 Literal = bool | float | str
 _OPERATORS: dict[Comparison, str] = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -29,6 +39,7 @@ class RuleTables(NamedTuple):
     segments : customer_id, segment_id
     audiences : audience_id, customer_id
     as_of : end of every window of events (not included); with a time zone
+    scene_parents : the tree of scenes, which takes events of scenes below along; without it a scene is itself alone
     """
 
     customers: str = "customers"
@@ -38,6 +49,7 @@ class RuleTables(NamedTuple):
     audiences: str | None = None
     as_of: datetime | None = None
     zone: str = ZONE
+    scene_parents: SceneTree | None = None
 
 
 class Source(NamedTuple):
@@ -119,7 +131,7 @@ def compared_query(source: Source, column: str, op: Comparison, value: Literal |
             return certain(f"{word}({expression} >= ? AND {expression} < ?)", span)
         edge = span.start if op in ("<", ">=") else span.end
         return certain(f"{expression} {'<' if op in ('<', '<=') else '>='} ?", (edge,))
-    if holds == "number":
+    if holds in NUMERIC:
         # SQL takes NaN for the largest number, a rule takes it for a gap
         return certain(f"{expression} {_OPERATORS[op]} ? AND NOT isnan({expression})", (float(value),))
     return certain(f"{expression} {_OPERATORS[op]} ?", (value,))
@@ -140,7 +152,7 @@ def missing_query(source: Source, column: str) -> Query:
     holds = source.holds(column)
     if holds == "empty":
         return Query("TRUE")
-    if holds != "number":
+    if holds not in NUMERIC:
         return Query(f"({source.alias}.{quoted(column)} IS NULL)")
     expression = _value(source, column, holds)
     return Query(f"({expression} IS NULL OR isnan({expression}))")
@@ -154,7 +166,7 @@ def share_query(source: Source, column: str, low: float, high: float) -> Query:
         return Query("FALSE")
     everybody = source._replace(depth=source.depth + 100)
     expression, rows = _value(everybody, column, holds), everybody.rows()
-    present = f"{expression} IS NOT NULL" + (f" AND NOT isnan({expression})" if holds == "number" else "")
+    present = f"{expression} IS NOT NULL" + (f" AND NOT isnan({expression})" if holds in NUMERIC else "")
     ranked = (
         f"SELECT {everybody.person}, rank() OVER (ORDER BY {expression}) - 1 AS lower, count(*) OVER () AS present "
         f"{rows.text} AND {present}"
@@ -176,14 +188,17 @@ def deeds_query(
         )
     end = (tables.as_of - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     start = end - within_days * 86_400_000_000
-    where = "".join(f" AND e.{quoted(f'{what}_id')} = ?" for what, _ in places)
+    meant = [
+        (what, with_below(name, tables.scene_parents or {}) if what == "scene" else (name,)) for what, name in places
+    ]
+    where = "".join(f" AND e.{quoted(f'{what}_id')} IN ({', '.join('?' * len(names))})" for what, names in meant)
     at = "epoch_us(CAST(e.at AS TIMESTAMPTZ))"
     text = (
         f"SELECT e.customer_id FROM {table} AS e WHERE e.kind IN ({', '.join('?' * len(events))}) "
         f"AND {at} >= ? AND {at} < ? AND epoch_us(CAST(e.ingested_at AS TIMESTAMPTZ)) < ?{where} "
         "GROUP BY e.customer_id HAVING count(*) >= ?"
     )
-    names = [name for _, name in places]
+    names = [name for _, several in meant for name in several]
     return certain(f"{source.person} IN ({text})", (*events, start, end, end, *names, at_least))
 
 
@@ -205,4 +220,4 @@ def _value(source: Source, column: str, holds: Held) -> str:
     plain = f"{source.alias}.{quoted(column)}"
     if holds in ("moment", "local moment"):
         return f"epoch_us(CAST({plain} AS {'TIMESTAMPTZ' if holds == 'moment' else 'TIMESTAMP'}))"
-    return f"CAST({plain} AS {({'number': 'DOUBLE', 'bool': 'BOOLEAN'}).get(holds, 'VARCHAR')})"
+    return f"CAST({plain} AS {({'number': 'DOUBLE', 'flag': 'DOUBLE', 'bool': 'BOOLEAN'}).get(holds, 'VARCHAR')})"

@@ -40,7 +40,9 @@ LARGEST_WHOLE = 2**53 - 1
 # how a gap among moments reads as a number
 NO_MOMENT = np.iinfo(np.int64).min
 
-Held = Literal["number", "bool", "text", "moment", "local moment", "empty"]
+# a flag is a column of numbers that are all 0 or 1: true and false are read as 1 and 0 there
+Held = Literal["number", "flag", "bool", "text", "moment", "local moment", "empty"]
+NUMERIC: tuple[Held, ...] = ("number", "flag")
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?")
@@ -171,10 +173,17 @@ def holdings(frame: pd.DataFrame) -> dict[str, Held]:
     found: dict[str, Held] = {}
     for name in frame.columns:
         try:
-            found[str(name)] = held(frame[name])
+            holds = held(frame[name])
+            found[str(name)] = "flag" if holds == "number" and is_flag(frame[name]) else holds
         except ContractError:
             continue
     return found
+
+
+def is_flag(series: pd.Series) -> bool:
+    """Whether a column of numbers holds nothing but 0, 1 and gaps."""
+    values = amounts(series)
+    return bool(((values == 0) | (values == 1) | np.isnan(values)).all())
 
 
 def known_column(name: str, names: Iterable[str]) -> str:
@@ -207,6 +216,8 @@ def require_kind(name: str, holds: Held, value: bool | float | str | Moment) -> 
     asked = kind_of(value)
     if holds in ("empty", asked) or (asked == "moment" and holds == "local moment"):
         return
+    if holds == "flag" and asked in ("number", "bool"):
+        return
     shown = value.at if isinstance(value, Moment) else repr(value)
     raise ContractError(
         f"rule: column {name!r} holds {holds} values but is compared with {shown}, a {asked}; "
@@ -221,7 +232,7 @@ def known(series: pd.Series) -> np.ndarray:
 
 def fits(series: pd.Series, op: Comparison, value: bool | float | str | Moment, zone: str) -> np.ndarray:
     """Which values stand in this relation to the literal, bool of shape (n,); a gap never does."""
-    holds = held(series)
+    holds = _held_for(series, value)
     require_kind(str(series.name), holds, value)
     if holds == "empty":
         return np.zeros(len(series), dtype=bool)
@@ -232,6 +243,12 @@ def fits(series: pd.Series, op: Comparison, value: bool | float | str | Moment, 
         return same if op == "==" else ~same & known(series)
     values = amounts(series)
     return compared(values, op, value) & ~np.isnan(values) if op == "!=" else compared(values, op, value)
+
+
+def _held_for(series: pd.Series, value: bool | float | str | Moment) -> Held:
+    """What a column holds; whether numbers are all 0 or 1 is looked up for true and false alone."""
+    holds = held(series)
+    return "flag" if holds == "number" and isinstance(value, bool) and is_flag(series) else holds
 
 
 def compared(values: np.ndarray, op: Comparison, value: float) -> np.ndarray:
@@ -271,11 +288,11 @@ def one_of(series: pd.Series, wanted: Sequence[bool | float | str | Moment], zon
     """Which values are among those wanted, bool of shape (n,); a gap never is."""
     holds = held(series)
     for value in wanted:
-        require_kind(str(series.name), holds, value)
+        require_kind(str(series.name), _held_for(series, value), value)
     if holds == "text":
         return text_fits(series, [value for value in wanted if isinstance(value, str)])
     if holds == "number":
-        return np.isin(amounts(series), np.array([value for value in wanted if isinstance(value, int | float)]))
+        return np.isin(amounts(series), np.array([float(value) for value in wanted if isinstance(value, int | float)]))
     found = np.zeros(len(series), dtype=bool)
     for value in dict.fromkeys(wanted):
         found |= fits(series, "==", value, zone)
@@ -299,47 +316,3 @@ def _moment_fits(series: pd.Series, op: Comparison, span: Span) -> np.ndarray:
     else:
         fit = at >= (span.start if op == ">=" else span.end)
     return np.asarray(fit & (at != NO_MOMENT))
-
-
-def placed(series: pd.Series, low: float, high: float) -> np.ndarray:
-    """Which values stand from the share `low` to below the share `high` among all known ones, bool of shape (n,).
-
-    A value's place is the share of known values that are smaller. Equal values share one place, that of the first of
-    them: a top fifth never holds more than a fifth, a bottom fifth never less, and neighbouring bands share nobody.
-    A gap has no place.
-    """
-    holds = held(series)
-    require_order(str(series.name), holds)
-    found = np.zeros(len(series), dtype=bool)
-    if holds == "empty":
-        return found
-    has = known(series)
-    values = (instants(series) if holds in ("moment", "local moment") else amounts(series))[has]
-    n = len(values)
-    first, last = _least(low, n), _least(high, n)
-    # at least k values are smaller than v just where the k-th smallest is
-    edges = np.partition(values, [max(k - 1, 0) for k in (first, last)]) if n else values
-    inside = np.ones(n, dtype=bool)
-    if first > 0:
-        inside &= values > edges[first - 1]
-    if last < n:
-        inside &= values <= edges[last - 1] if last > 0 else False
-    found[has] = inside
-    return found
-
-
-def require_order(name: str, holds: Held) -> None:
-    """Refuse to rank values that have no order."""
-    if holds in ("text", "bool"):
-        raise ContractError(
-            f"rule: column {name!r} holds {holds} values, which have no order; "
-            "ask for a percentage of numbers or moments"
-        )
-
-
-def _least(share: float, n: int) -> int:
-    """The least count that is at least this share of n; the quotient decides, as it does in SQL."""
-    count = min(max(int(share * n) - 1, 0), n)
-    while count < n and count / n < share:
-        count += 1
-    return count

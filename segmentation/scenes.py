@@ -85,7 +85,8 @@ def scene_map(
     people : one row per person, columns of `scene_people.PEOPLE`
     demand : scene_id, customer_id of members who showed demand there in the window; once each
     pd_max : a probability of default up to this counts as affordable
-    least : credit figures of fewer people than this stay empty
+    least : figures of money and credit stay empty where they rest on fewer people, or would tell those of fewer by
+        taking what is told from the whole
 
     Returns
     -------
@@ -112,11 +113,7 @@ def scene_map(
     cells = groups.loc[groups.index.repeat(len(KINDS))].reset_index(drop=True)
     cells = pd.concat([cells.assign(kind=list(KINDS) * len(groups)), made], axis=1)
     cells = cells[cells["size"] > 0].reset_index(drop=True)
-    told = _needs(cells)
-    for name in ("affordable_share", "mean_pd"):
-        told[name] = told[name].where(told["with_pd"] >= least)
-    told["headroom"] = told["headroom"].where(told["with_headroom"] >= least)
-    told["value"], told["open_value"] = (told[n].where(told["valued"] > 0) for n in ("value", "open_value"))
+    told = _kept_back(_needs(cells), least)
     return told.assign(quadrant=_quadrants(told), absent=_absent(told))
 
 
@@ -181,6 +178,7 @@ def _counts(
     counted |= {name.replace(" ", "_"): number((state == 2) & (hard == name)) for name in HARD}
     counted |= {"contacted": number(people["contacted"].to_numpy(dtype=bool)[who]), "demand": number(asked)}
     counted |= {"with_pd": number(known), "with_headroom": number(holds), "valued": number(valued)}
+    counted |= {"open_valued": number(valued & (state == 1))}
     with np.errstate(invalid="ignore"):
         summed = {
             "affordable_share": number(known & (default <= pd_max)) / counted["with_pd"],
@@ -190,6 +188,38 @@ def _counts(
             "open_value": total(value, valued & (state == 1)),
         }
     return pd.DataFrame(counted | summed)
+
+
+def _kept_back(cells: pd.DataFrame, least: int) -> pd.DataFrame:
+    """The cells without figures that rest on few people, and without those from which such figures would follow."""
+    hidden = {count: _few(cells, count, least) for count in ("with_pd", "with_headroom", "valued", "open_valued")}
+    # the value of the others is the value less that of the unreached
+    others = cells["valued"] - cells["open_valued"]
+    hidden["open_valued"] |= hidden["valued"] | ((others > 0) & (others < least)).to_numpy()
+    rests_on = {"affordable_share": "with_pd", "mean_pd": "with_pd", "headroom": "with_headroom", "value": "valued",
+                "open_value": "open_valued"}  # fmt: skip
+    told = {name: cells[name].mask(hidden[count]) for name, count in rests_on.items()}
+    return cells.assign(**told).drop(columns="open_valued")
+
+
+def _few(cells: pd.DataFrame, count: str, least: int) -> np.ndarray:
+    """Where a figure resting on `count` people is kept back, bool of shape (cells,).
+
+    It is where it rests on fewer than `least` people, or leaves fewer of the scene over. Segments share out a scene:
+    of them the smallest are kept back until they are `least` people together (complementary suppression).
+    """
+    people, origin = cells[count].to_numpy(), cells["origin"].to_numpy(dtype=object)
+    place = cells.groupby(["scene_id", "kind"], sort=False).ngroup().to_numpy()
+    whole = np.zeros(place.max(initial=-1) + 1, dtype=people.dtype)
+    whole[place[origin == "scene"]] = people[origin == "scene"]
+    left = whole[place] - people
+    hidden: np.ndarray = (people < least) | ((origin != "scene") & (left > 0) & (left < least))
+    for number in np.unique(place):
+        siblings = np.flatnonzero((place == number) & (origin == "segment") & (people > 0))
+        for row in siblings[np.argsort(people[siblings], kind="stable")]:
+            if 0 < people[siblings[hidden[siblings]]].sum() < least:
+                hidden[row] = True
+    return hidden
 
 
 def _needs(cells: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -9,10 +10,11 @@ import streamlit as st
 from app import audience_panels, audience_shelf
 from app.audience_columns import ColumnFacts, column_facts
 from app.audience_editor import Vocabulary, current_rule, put_rule, text_editor, tree_editor
-from app.audiences import Desk, desk, rule_columns
+from app.audiences import Desk, desk
 from app.engine import current
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
+from scenefit.contracts.errors import ScenefitError
 from scenefit.runtime.workspace import Workspace
 from segmentation.rules import Compare, Rule
 
@@ -28,7 +30,7 @@ def page() -> None:
     root = Path(st.session_state["workspace"])
     with st.spinner(t("Reading the people")):
         found, columns = _desk(str(root), _state(root, run.run_id))
-    _take_draft(say)
+    _take_draft()
     workbench(found, columns, run, say)
     st.divider()
     _shelf(found, say)
@@ -39,6 +41,7 @@ def workbench(found: Desk, columns: dict[str, ColumnFacts], run: FinishedRun, sa
     """Editor on the left, answer on the right; an edit redraws nothing else."""
     t = say.t
     rule = current_rule(FIRST, say.lang)
+    source = st.container()
     # the answer stands above the editor, but is known only after it
     answer = st.container()
     left, right = st.columns([7, 5], gap="large")
@@ -47,18 +50,26 @@ def workbench(found: Desk, columns: dict[str, ColumnFacts], run: FinishedRun, sa
         with by_hand:
             rule = tree_editor(rule, _words(found, columns, run, say), say)
         with typed:
-            text_editor(rule, rule_columns(found), say)
+            text_editor(found, rule, say)
         st.caption(plain(rule.sentence("zh" if say.lang == "zh" else "en")))
-    edit = found.store.edit(rule, found.reach)
+    if draft := audience_shelf.draft_of(rule):
+        name = plain(draft[f"name_{say.lang}"])
+        source.info(t("From a mined subgroup: {name}").format(name=name), icon=":material/hub:")
+    try:
+        edit = found.store.edit(rule, found.reach)
+    except ScenefitError as error:
+        # such as an audience that is gone; the editor above stays, so that the rule can be mended
+        answer.error(plain(error), icon=":material/error:")
+        return
     with right:
         audience_panels.funnel(edit, say)
     with answer:
         audience_panels.headline(found, rule, edit, say)
     more, who, keep = st.tabs([t("Relax"), t("Who they are"), t("Keep")])
     with more:
-        audience_panels.relaxing(found, rule, say)
+        _guarded(audience_panels.relaxing, found, rule, say)
     with who:
-        audience_panels.who_they_are(found, rule, say)
+        _guarded(audience_panels.who_they_are, found, rule, say)
     with keep:
         audience_shelf.saving(found, rule, say)
 
@@ -69,33 +80,62 @@ def _shelf(found: Desk, say: Speech) -> None:
     table = audience_shelf.kept(found, say)
     if table.empty:
         return
-    ids = list(table["audience_id"])
-    wanted = st.session_state.get("audience_kept")
-    left, right = st.columns([4, 2], vertical_alignment="bottom")
-    chosen = left.selectbox(t("Audience"), ids, index=ids.index(wanted) if wanted in ids else 0, key=f"kept_{say.lang}")
-    st.session_state["audience_kept"] = chosen
-    version = found.store.load(str(chosen)).version
-    listed = version.rule is None
-    right.button(t("Open in the editor"), on_click=_open, args=(version.rule,), disabled=listed, width="stretch")
+    if said := st.session_state.pop(audience_shelf.SAID, ""):
+        st.success(plain(said), icon=":material/check:")
+    chosen = _chosen(list(table["audience_id"]), found, say)
+    reference = f"{chosen}@{audience_shelf.newest_versions(found)[chosen]}"
     names = [t("Export"), t("Versions"), t("Overlap"), t("Look-alikes")]
     out, versions, overlap, alike = st.tabs(names)
     with out:
-        audience_shelf.leaving(found, str(chosen), table, say)
+        _guarded(audience_shelf.leaving, found, reference, table, say)
     with versions:
-        audience_shelf.versions(found, str(chosen), say)
+        _guarded(audience_shelf.versions, found, chosen, say)
     with overlap:
-        audience_shelf.overlaps(found, table, say)
+        _guarded(audience_shelf.overlaps, found, table, say)
     with alike:
-        audience_shelf.growing(found, str(chosen), say)
+        _guarded(audience_shelf.growing, found, reference, say)
 
 
-def _open(rule: Rule | None) -> None:
+def _chosen(ids: list[str], found: Desk, say: Speech) -> str:
+    """Id of the kept audience that is looked at, one just kept first of all; it can be opened in the editor."""
+    t, key = say.t, f"kept_{say.lang}"
+    wanted = st.session_state.pop(audience_shelf.NEW, None)
+    if wanted in ids:
+        st.session_state[key] = wanted
+    elif st.session_state.get(key) not in ids:
+        # another language has a select of its own, with the same choice
+        last = st.session_state.get("audience_kept")
+        st.session_state[key] = last if last in ids else ids[0]
+    left, right = st.columns([4, 2], vertical_alignment="bottom")
+    chosen = str(left.selectbox(t("Audience"), ids, key=key))
+    st.session_state["audience_kept"] = chosen
+    rule, number = None, 0
+    try:
+        version = found.store.load(chosen).version
+        rule, number = version.rule, version.version
+    except ScenefitError as error:
+        st.error(plain(error), icon=":material/error:")
+    right.button(t("Open in the editor"), on_click=_open, args=(found, chosen, number, rule), disabled=rule is None,
+                 width="stretch")  # fmt: skip
+    return chosen
+
+
+def _guarded(draw: Callable[..., None], *given: object) -> None:
+    """Draw a part of the page; where it cannot be drawn, say why and leave the other parts alone."""
+    try:
+        draw(*given)
+    except ScenefitError as error:
+        st.error(plain(error), icon=":material/error:")
+
+
+def _open(found: Desk, audience_id: str, version: int, rule: Rule | None) -> None:
     if rule is not None:
         st.session_state.pop(audience_shelf.DRAFT, None)
+        audience_shelf.opened(found, audience_id, version)
         put_rule(rule)
 
 
-def _take_draft(say: Speech) -> None:
+def _take_draft() -> None:
     """A rule that another page sent here, such as a mined subgroup."""
     draft = st.session_state.get(audience_shelf.DRAFT)
     if not draft:
@@ -103,7 +143,6 @@ def _take_draft(say: Speech) -> None:
     if not draft.get("taken"):
         put_rule(Rule.read(str(draft["rule"])))
         st.session_state[audience_shelf.DRAFT] = {**draft, "taken": True}
-    st.info(say.t("From a mined subgroup: {name}").format(name=plain(draft[f"name_{say.lang}"])), icon=":material/hub:")
 
 
 def _words(found: Desk, columns: dict[str, ColumnFacts], run: FinishedRun, say: Speech) -> Vocabulary:
@@ -115,7 +154,7 @@ def _words(found: Desk, columns: dict[str, ColumnFacts], run: FinishedRun, say: 
         columns,
         run.scene_names(say.lang),
         {s: f"{s} · {names[s]}" if s in names else s for s in ids},
-        list(kept["audience_id"]),
+        audience_shelf.whole(kept),
     )
 
 

@@ -119,6 +119,18 @@ def safe_cells(table: pd.DataFrame, name: str) -> Cells:
     return Cells(pa.Table.from_arrays(arrays, names=headers.to_pylist()), disarmed + changed)
 
 
+def content_sha256(table: pd.DataFrame, name: str) -> str:
+    """Fingerprint of what a table says, whatever form it is written in.
+
+    Raises
+    ------
+    ContractError : see `safe_cells`.
+    """
+    sink = pa.BufferOutputStream()
+    _csv(safe_cells(table, name).data, sink)
+    return hashlib.sha256(memoryview(sink.getvalue())).hexdigest()
+
+
 def _safe_column(values: pa.ChunkedArray, where: str) -> tuple[pa.ChunkedArray, int]:
     kind = values.type
     if pa.types.is_dictionary(kind):
@@ -147,7 +159,7 @@ def _safe_column(values: pa.ChunkedArray, where: str) -> tuple[pa.ChunkedArray, 
     return values, 0
 
 
-def _csv(data: pa.Table, file: Path) -> None:
+def _csv(data: pa.Table, file: Path | pa.NativeFile) -> None:
     from pyarrow import csv
 
     csv.write_csv(data, file)

@@ -28,6 +28,7 @@ PASSWORD = re.compile(r"(?<=://)([^:/@\s'\"]*:)[^\s'\"]*|(password=)[^\s'\"&]*")
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # CNY per contact
+Cap = Annotated[int, Field(ge=0)]
 
 
 class _Section(BaseModel):
@@ -124,10 +125,29 @@ class LimitSettings(_Section):
     )
     contacts: int = Field(3, ge=1, description="at most so many contacts within contact_days")
     contact_days: int = Field(30, ge=1, description="window of the contact cap")
+    channel_caps: dict[str, Cap] = Field(
+        default_factory=dict,
+        description="channel → at most so many contacts on it within contact_days, such as `{call = 1}`; others have "
+        "the cap of all contacts alone",
+    )
+    quiet_from: int = Field(
+        21, ge=0, le=24, description="hour of the business clock from which nothing is sent on channels that ring"
+    )
+    quiet_until: int = Field(
+        8, ge=0, le=24, description="hour at which they open again; equal to quiet_from: never shut"
+    )
     hold_out: float = Field(
         0.05, ge=0, lt=1, description="global hold-out: never contacted, so that effects stay measurable"
     )
     pd_max: float = Field(0.2, ge=0, le=1, description="a likely default is not in the customer's interest")
+
+    @field_validator("channel_caps")
+    @classmethod
+    def _known(cls, caps: dict[str, int]) -> dict[str, int]:
+        unknown = sorted(set(caps) - set(CHANNELS))
+        if unknown:
+            raise ValueError(f"there is no channel {unknown[0]!r}; name some of {list(CHANNELS)}")
+        return caps
 
 
 class RuntimeSettings(_Section):

@@ -37,6 +37,14 @@ class Endpoint(NamedTuple):
     pause: float = 1.0
 
     @property
+    def host(self) -> str:
+        """The host alone; empty for what is no address."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
     def shown(self) -> str:
         """The address without what may be secret in it: query and password."""
         parts = urlsplit(self.url)
@@ -60,7 +68,7 @@ def post(
 
     Parameters
     ----------
-    delivery_id : the same for the same export, so that sending it again is no second delivery
+    delivery_id : the same for the same content, recipient and policy, so that sending it again is no second delivery
     at : moment of sending, which the signature covers
 
     Raises
@@ -84,9 +92,8 @@ def post(
     )
     answer = _answer(request, endpoint, sleep)
     reference = _reconciled(answer, cells.data.num_rows, endpoint)
-    host = urlsplit(endpoint.url).hostname or ""
     digest = hashlib.sha256(body).hexdigest()
-    return Delivered(host, "webhook", cells.data.num_rows, digest, len(body), cells.disarmed, reference)
+    return Delivered(endpoint.host, "webhook", cells.data.num_rows, digest, len(body), cells.disarmed, reference)
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:
@@ -98,7 +105,13 @@ def signature(secret: bytes, timestamp: str, body: bytes) -> str:
     return "v1=" + hmac.new(secret, timestamp.encode("ascii") + b"." + body, "sha256").hexdigest()
 
 
-def _sensible(endpoint: Endpoint, delivery_id: str, at: datetime) -> None:
+def checked(endpoint: Endpoint) -> Endpoint:
+    """The endpoint itself, once its address and secret will do.
+
+    Raises
+    ------
+    SettingsError : the address is not https (127.0.0.1 excepted), or the secret is short.
+    """
     try:
         parts = urlsplit(endpoint.url)
         host, _ = parts.hostname, parts.port
@@ -118,6 +131,11 @@ def _sensible(endpoint: Endpoint, delivery_id: str, at: datetime) -> None:
         raise SettingsError(
             f"webhook: timeout {endpoint.timeout:g} s, {endpoint.attempts} attempts; both must be above 0"
         )
+    return endpoint
+
+
+def _sensible(endpoint: Endpoint, delivery_id: str, at: datetime) -> None:
+    checked(endpoint)
     if not delivery_id.isascii() or not delivery_id.isprintable() or not delivery_id.strip():
         raise SettingsError(f"webhook: the delivery id {delivery_id!r} cannot be sent; give plain letters and digits")
     if at.tzinfo is None:

@@ -11,14 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from app import audiences
+from app import audience_lookalikes, audiences
 from app.audience_exports import KEY_FILE, SECRET_VARIABLE
 from app.errors import EXIT_CODES
+from app.scene_maps import made_scenes, scene_frames
+from app.subgroup_store import save_mined
 from scenefit.contracts.errors import ContractError, NotEligible, NotFitted, PurposeError, SettingsError, StoreError
 from scenefit.runtime.workspace import Workspace
+from segmentation.rules import Compare, Rule
 from tests.faults.command_line import Ended
 
 WIDE = "city_tier >= 2 and visits_90d >= 1"
@@ -87,20 +91,31 @@ def test_expected_profit_is_that_of_the_runs_scores(small_run, scenefit):
 def test_without_a_run_nothing_is_expected_and_it_is_said(own, audience):
     (own / "latest").unlink()
     found = audience("count", "--rule", WIDE)
-    assert "expected profit: not known, there is no run" in found.out
+    assert "expected profit: not known: there is no run" in found.out
     assert document(audience("count", "--rule", WIDE, "--json"))["expected"]["profit"] is None
     assert "scenefit run" in refused(audience("lookalike", "none-yet", "--size", 10), NotFitted)
 
 
+def mined_rule(workspace: Workspace) -> pd.Series:
+    """A rule kept as mined: so few people are no ground for mining any beyond chance."""
+    rule = Rule(where=Compare(column="scene_visits_365d", op=">=", value=3))
+    row = {"scene_id": "travel", "rank": 1, "rule_en": "x", "rule_zh": "x", "size": 1, "unreached": 1, "rate": 0.1,
+           "base": 0.1, "p": 0.1, "q": 0.1, "confirmed": True, "rule": rule.model_dump_json()}  # fmt: skip
+    dataset = workspace.dataset()
+    manifest = {"as_of": dataset.until.isoformat(), "scenes": ["travel"], "fingerprint": dataset.fingerprint}
+    return save_mined(workspace, pd.DataFrame([row]), manifest).rules.iloc[0]
+
+
 def test_from_a_mined_subgroup_to_the_receipt(own, audience):
-    """Mine, confirm, make an audience, relax a rule, expand, suppress, export, receipt: one id and one chain."""
-    mined = pd.read_parquet(Workspace(own).latest() / "subgroups.parquet")
-    mined = mined.sort_values(["confirmed", "size"], ascending=False)
-    assert len(mined), "the small world mines some rules"
-    row = mined.iloc[0]
+    """Mined, made an audience, a rule relaxed, expanded, suppressed, exported, receipt: one id and one chain."""
+    row = mined_rule(Workspace(own))
     place = f"{row['scene_id']}/{row['rank']}"
     first = document(audience("save", "found", "--subgroup", place, "--zh", "挖掘", "--en", "mined", "--json"))
-    assert first["size"] == row["size"] or first["size"] > 0
+    found = audiences.desk(Workspace(own))
+    travel = scene_frames(found.workspace, found.at, made_scenes(found.workspace, found.at))["travel"]
+    known = found.frame["customer_id"]
+    meant = travel[(travel["scene_visits_365d"] >= 3) & travel["customer_id"].isin(known)]
+    assert first["size"] == len(meant) > 0
     assert first["origin"]["kind"] == "subgroup"
     assert first["origin"]["confirmed"] == bool(row["confirmed"])
     ways = document(audience("relax", 50, "--rule", f'in audience "found" and {WIDE}', "--json"))["ways"]
@@ -163,6 +178,64 @@ def test_pseudonyms_are_the_workspaces_own_and_stay(own, audience):
     assert (own / KEY_FILE).stat().st_mode & 0o077 == 0
     assert "already" in refused(shared("--out", own / "a.csv"), StoreError)
     assert re.fullmatch(r'"[0-9a-f]{64}"', (own / "a.csv").read_text("utf8").splitlines()[1].split(",")[0])
+
+
+def test_who_is_suppressed_is_a_step_one_can_see(audience):
+    document(audience("save", "loyal", "--rule", "visits_90d >= 3", "--json"))
+    document(audience("save", "old-list", "--rule", "city_tier >= 4", "--json"))
+    lists = ("--suppress", "loyal", "--suppress", "old-list@1")
+    plain = document(audience("waterfall", "--rule", WIDE, "--json"))
+    fewer = document(audience("waterfall", "--rule", WIDE, *lists, "--json"))
+    names = [step["step"] for step in fewer["waterfall"]]
+    at = names.index("not blocked")
+    assert names[at + 1 : at + 3] == ["not on list: loyal", "not on list: old-list@1"]
+    assert fewer["waterfall"][: at + 1] == plain["waterfall"][: at + 1]
+    assert fewer["customers"] < plain["customers"]
+    counted = document(audience("count", "--rule", WIDE, *lists, "--json"))
+    assert counted["reachable"] == fewer["customers"]
+    assert sum(counted["reachable_by_channel"].values()) >= counted["reachable"]
+    both = document(audience("overlap", "loyal", "old-list", "--json"))["overlap"]
+    assert 0 < counted["suppressed"]["loyal"] <= both[0][0]
+    assert "left out as members of old-list@1:" in audience("count", "--rule", WIDE, *lists).out
+    refusal = refused(audience("waterfall", "--rule", WIDE, *lists, "--no-reach"), SettingsError)
+    assert "leave out --no-reach" in refusal
+
+
+def test_people_like_one_are_the_nearest_by_taste(small_run, scenefit):
+    found = audiences.desk(Workspace(small_run))
+    _, vectors = audience_lookalikes.tastes(found)
+    lengths = np.linalg.norm(vectors, axis=1)
+    place = int(np.flatnonzero(lengths > 0)[7])
+    customer = str(found.frame["customer_id"].iloc[place])
+    rows = document(scenefit("audience", "like", customer, "-w", small_run, "--top", 5, "--json"))["alike"]
+    assert [set(row) for row in rows] == [{"customer_id", "likeness"}] * 5
+    cosines = vectors @ vectors[place] / np.where(lengths > 0, lengths, np.inf) / lengths[place]
+    cosines[place] = -1
+    assert [row["likeness"] for row in rows] == pytest.approx(sorted(cosines, reverse=True)[:5], abs=1e-5)
+    assert customer not in {row["customer_id"] for row in rows}
+    told = scenefit("audience", "like", customer, "-w", small_run, "--top", 5)
+    assert all(row["customer_id"] in told.out for row in rows)
+    nobody = scenefit("audience", "like", "nobody", "-w", small_run)
+    assert "there is no customer 'nobody'" in refused(nobody, ContractError)
+
+
+def test_a_damaged_audience_is_listed_with_its_problem(own, audience):
+    (own / "audiences" / "yy").mkdir(parents=True)
+    (own / "audiences" / "yy" / "v0001.json").write_text("{", "utf8")
+    (row,) = document(audience("list", "--json"))["audiences"]
+    assert (row["audience_id"], row["size"], row["at"]) == ("yy", None, None)
+    told = audience("list")
+    assert told.code == 0, told
+    assert told.out.startswith("yy@1  cannot be read: ")
+    assert "damaged" in told.out
+
+
+def test_saving_over_somebody_elses_version_is_refused(audience):
+    document(audience("save", "team", "--rule", WIDE, "--after", 0, "--json"))
+    assert "version 1 is the newest, not none" in refused(
+        audience("save", "team", "--rule", WIDE, "--after", 0), StoreError
+    )
+    assert document(audience("save", "team", "--rule", WIDE, "--after", 1, "--json"))["version"] == 2
 
 
 @pytest.mark.parametrize(

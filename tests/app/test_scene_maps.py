@@ -268,6 +268,8 @@ def test_the_panel_shows_each_rule_with_its_evidence(run_workspace, lang):
     # a run of an older version kept no rules that can be applied
     assert [button.disabled for button in page.button] == [True, True, True]
     assert "2.40" in page.caption[0].value.replace("\\", "")
+    # an audience made of a rule counts people of today
+    assert any("mining moment" in c.value or "挖掘时点" in c.value for c in page.caption)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -219,3 +219,13 @@ def test_servers_are_named_by_settings(tmp_path: Path, monkeypatch: pytest.Monke
     assert settings_of(tmp_path, "[features]\nregistry = ''").features.registry is None
     monkeypatch.setenv("SCENEFIT_VALKEY_PASSWORD", "")
     assert valkey_password() is None
+
+
+def test_caps_of_single_channels_and_quiet_hours(tmp_path: Path) -> None:
+    found = settings_of(tmp_path, "[limits]\nquiet_from = 22\nquiet_until = 24\n[limits.channel_caps]\ncall = 1\n")
+
+    assert found.limits.channel_caps == {"call": 1}
+    assert (found.limits.quiet_from, found.limits.quiet_until) == (22, 24)
+    assert (Settings().limits.channel_caps, Settings().limits.quiet_from, Settings().limits.quiet_until) == ({}, 21, 8)
+    assert "there is no channel 'fax'" in refusal(tmp_path, "[limits.channel_caps]\nfax = 1\n")
+    assert "limits.quiet_from = 25" in refusal(tmp_path, "[limits]\nquiet_from = 25\n")

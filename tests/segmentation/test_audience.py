@@ -269,8 +269,10 @@ class TestRelax:
             # nobody is lost by relaxing
             assert (relaxed & inside).sum() == size
             assert (row.customers, row.extra, row.enough) == (relaxed.sum(), joined.sum(), joined.sum() >= 20)
-            assert row.extra_value == pytest.approx(PEOPLE.value[joined].sum())
-            assert row.extra_loss == pytest.approx(PEOPLE.loss[joined].sum())
+            told = (row.extra_value, row.extra_loss)
+            sums = (PEOPLE.value[joined].sum(), PEOPLE.loss[joined].sum())
+            # sums over fewer than 20 people are kept back
+            assert told == pytest.approx(sums if joined.sum() >= 20 else (np.nan, np.nan), nan_ok=True)
 
     def test_all_ways_are_tried_and_those_that_suffice_come_first(self, store: AudienceStore) -> None:
         found = store.relax(self.RULE, 20)
@@ -324,12 +326,23 @@ class TestRelax:
         assert until["extra"] == 2
 
     def test_people_without_an_offer_count_as_nothing_and_are_told(self, tmp_path: Path) -> None:
-        people = few_people(20, 30, 40)._replace(value=np.array([5, np.nan, 1.0]), loss=np.array([2, np.nan, 1.0]))
+        figures = np.array([5.0] * 20 + [np.nan, 1.0])
+        people = few_people(*[20] * 20, 30, 40, ids="abcdefghijklmnopqrstuv")._replace(value=figures, loss=figures / 5)
 
-        row = store_of(tmp_path, people).relax(Rule(where=older(40)), 2).iloc[0]
+        row = store_of(tmp_path, people).relax(Rule(where=older(40)), 21).iloc[0]
 
-        assert (row["extra_value"], row["extra_loss"]) == (5, 2)
-        assert row["note_en"] == "1 of the 2 have no offer in the latest run and count as 0."
+        assert (row["extra_value"], row["extra_loss"]) == (100, 20)
+        assert row["note_en"] == "1 of the 21 are unknown to the latest run and count as 0."
+
+    def test_sums_over_few_people_are_kept_back_and_it_is_told(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path, few_people(20, 30, 40)._replace(value=np.ones(3), loss=np.ones(3)))
+
+        row = store.relax(Rule(where=older(40)), 2).iloc[0]
+
+        assert np.isnan([row["extra_value"], row["extra_loss"]]).all()
+        assert row["note_en"].startswith("Profit and loss are not told: fewer than 20 of the 2 have figures")
+        assert "不足20人" in row["note_zh"]
+        assert store.worth(Rule(where=older(20))) == pytest.approx((np.nan, np.nan, 0, True), nan_ok=True)
 
     def test_more_than_there_are_is_refused(self, store: AudienceStore) -> None:
         with pytest.raises(Infeasible, match=r"only \d+ of 500 stand outside the audience"):

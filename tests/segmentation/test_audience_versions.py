@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -302,6 +303,35 @@ class TestLineage:
 
         assert set(store.lineage("alike")["audience_id"]) == {"seeds", "alike"}
 
+    def test_an_export_that_was_begun_and_never_ended_is_unfinished(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path)
+        saved(store, "old", older(60))
+        told = [("export started", "d1"), ("export", "d1"), ("export started", "d2"), ("export started", "d3"),
+                ("export failed", "d3"), ("export started", "d1"), ("export", "d4")]  # fmt: skip
+        for kind, delivery in told:
+            store.note("old", Event(kind, 1, "li", SAVED_AT, {"delivery_id": delivery, "target": "x.csv"}))
+
+        found = store.lineage("old")
+
+        said = [(e, json.loads(d).get("delivery_id")) for e, d in zip(found["event"], found["details"], strict=True)]
+        assert said == [
+            ("saved", None), ("export", "d1"), ("export unfinished", "d2"), ("export failed", "d3"),
+            ("export unfinished", "d1"), ("export", "d4"),
+        ]  # fmt: skip
+
+    def test_sending_it_again_settles_every_attempt_to_the_same_place(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path)
+        saved(store, "old", older(60))
+        told = [("export started", "a.example"), ("export started", "b.example"), ("export started", "a.example"),
+                ("export", "a.example")]  # fmt: skip
+        for kind, target in told:
+            store.note("old", Event(kind, 1, "li", SAVED_AT, {"delivery_id": "d1", "target": target}))
+
+        events = store.lineage("old")
+
+        assert events["event"].tolist() == ["saved", "export unfinished", "export"]
+        assert json.loads(events["details"][1])["target"] == "b.example"
+
     def test_events_of_versions_that_do_not_exist_are_refused(self, tmp_path: Path) -> None:
         store = store_of(tmp_path)
         saved(store, "old", older(60))
@@ -337,6 +367,17 @@ class TestDamage:
         listed = store.list().set_index("audience_id")["problem"]
         assert listed["new"] == ""
         assert "v0001.json" in listed["old"]
+
+    def test_a_list_of_damaged_audiences_alone_can_be_shown(self, tmp_path: Path) -> None:
+        (tmp_path / "audiences" / "yy").mkdir(parents=True)
+        (tmp_path / "audiences" / "yy" / "v0001.json").write_text("{", "utf8")
+
+        table = store_of(tmp_path).list()
+
+        assert table["size"].isna().all()
+        assert table["at"].isna().all()
+        assert str(table["at"].dtype) == "datetime64[us, UTC]"
+        assert "damaged" in table["problem"][0]
 
     def test_a_record_in_the_wrong_place_is_noticed(self, tmp_path: Path) -> None:
         store = store_of(tmp_path)
@@ -398,6 +439,18 @@ class TestWriters:
             saved(store, "old", older(65))
         assert store.history("old")["version"].tolist() == [1]
         assert saved(store, "old", older(65)).version == 2
+
+    def test_an_event_waits_for_the_other_writer(self, tmp_path: Path) -> None:
+        store = store_of(tmp_path)
+        saved(store, "old", older(60))
+        event = Event("export", 1, "li", SAVED_AT, {})
+        with ThreadPoolExecutor(1) as pool, writing(store.folder):
+            waiting = pool.submit(store.note, "old", event, 30.0)
+            with pytest.raises(StoreError, match="nothing was written"):
+                store.note("old", event, 0.0)
+            assert not waiting.done()
+        waiting.result()
+        assert store.lineage("old")["event"].tolist() == ["saved", "export"]
 
     def test_many_processes_leave_whole_versions(self, tmp_path: Path) -> None:
         folder = tmp_path / "audiences"

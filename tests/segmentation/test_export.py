@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scenefit.contracts.errors import ContractError, NotEligible, PurposeError, SettingsError
 from scenefit.contracts.quiet import QuietHours
-from scenefit.runtime.delivery import Delivered
+from scenefit.runtime.delivery import Delivered, content_sha256
 from segmentation.export import Origin, Permissions, Release, ReleasePolicy, Uses, release
 from segmentation.match_keys import email_key, phone_key, pseudonyms, sha256
 
@@ -162,6 +162,57 @@ class TestPermission:
                      permissions=Permissions(consents(IDS, "sms"), quiet_hours=QuietHours()))  # fmt: skip
 
 
+class TestChannelCaps:
+    """A channel that somebody has had enough of is shut for that person alone."""
+
+    def test_who_had_enough_on_one_is_written_to_on_another(self) -> None:
+        both = pd.concat([consents(IDS), consents(IDS[:40], "sms")], ignore_index=True)
+        had = pd.DataFrame({"email": [2, 2, 1], "call": [9, 9, 9]}, index=["c000", "c050", "c051"])
+        permissions = Permissions(both, channel_contacts=had, channel_caps={"email": 2, "call": 1})
+
+        found = released(permissions=permissions)
+
+        assert dict(found.receipt.steps)["channel caps"] == 59
+        # c000 consented to messages as well, c050 to e-mail alone
+        assert found.table["channel"].value_counts().to_dict() == {"email": 58, "sms": 1}
+
+
+class TestDelivery:
+    """The same delivery has the same name, and no other has."""
+
+    def test_it_is_the_same_at_any_time(self) -> None:
+        first = released().receipt
+        later = released(origin=ORIGIN._replace(at=NOW + DAY, by="li")).receipt
+
+        assert first.delivery_id("ab") == later.delivery_id("ab")
+        assert first.delivery_id("ab").startswith("young-drivers-3-")
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"policy": replace(POLICY, destination="platform")},
+            {"policy": replace(POLICY, channels=("sms", "email"))},
+            {"policy": replace(POLICY, columns=("city",))},
+            {"policy": replace(POLICY, floor=21)},
+            {"policy": replace(POLICY, hold_out=0.01)},
+            {"policy": replace(POLICY, match=("phone",)), "key": b""},
+            {"permissions": Permissions(consents(IDS), contacts=pd.Series({"c003": 0}))},
+            {"permissions": Permissions(consents(IDS), suppressions={"letters": ()})},
+            {"origin": ORIGIN._replace(version=4)},
+        ],
+    )
+    def test_anything_else_is_another(self, changed: dict[str, Any]) -> None:
+        assert released(**changed).receipt.delivery_id("ab") != released().receipt.delivery_id("ab")
+
+    def test_other_content_is_another(self) -> None:
+        receipt = released().receipt
+
+        assert receipt.delivery_id(content_sha256(people(), "x")) != receipt.delivery_id(
+            content_sha256(people().assign(age=31), "x")
+        )
+        assert content_sha256(people(), "x") == content_sha256(people().astype({"city": "category"}), "y")
+
+
 class TestFloor:
     """Nobody is told about alone."""
 
@@ -189,7 +240,7 @@ class TestColumns:
         table = released(policy=replace(POLICY, columns=("city", "segment_id"))).table
 
         assert list(table.columns) == ["pseudonym", "channel", "city", "segment_id"]
-        assert sorted(table["pseudonym"]) == sorted(pseudonyms(IDS, KEY))
+        assert sorted(table["pseudonym"]) == sorted(pseudonyms(IDS, KEY, "mail house"))
 
     def test_the_place_of_a_row_does_not_tell_who_it_is(self) -> None:
         assert released(policy=replace(POLICY, columns=("city",))).table["pseudonym"].is_monotonic_increasing
@@ -295,5 +346,5 @@ def test_everybody_written_consented_and_is_not_suppressed(
             released(sorted(members), permissions=permissions)
         return
     found = released(sorted(members), permissions=permissions)
-    assert set(found.table["pseudonym"]) == set(pseudonyms(may, KEY))
+    assert set(found.table["pseudonym"]) == set(pseudonyms(may, KEY, "mail house"))
     assert found.receipt.reconciled().written == len(may)

@@ -88,17 +88,26 @@ class TestPhone:
 
 
 class TestPseudonyms:
-    """HMAC-SHA256 of the id under the caller's key."""
+    """HMAC-SHA256 of the id under a key derived from the caller's for each destination."""
 
-    def test_they_are_the_keyed_digest(self) -> None:
-        assert pseudonyms(["c1", "人"], KEY) == [
-            hmac.new(KEY, text.encode(), hashlib.sha256).hexdigest() for text in ("c1", "人")
+    def test_they_are_the_digest_under_the_destinations_key(self) -> None:
+        own = hmac.new(KEY, "邮局".encode(), hashlib.sha256).digest()
+
+        assert pseudonyms(["c1", "人"], KEY, "邮局") == [
+            hmac.new(own, text.encode(), hashlib.sha256).hexdigest() for text in ("c1", "人")
         ]
 
     def test_another_key_gives_other_names(self) -> None:
-        assert pseudonyms(["c1"], KEY) != pseudonyms(["c1"], bytes(32))
+        assert pseudonyms(["c1"], KEY, "x") != pseudonyms(["c1"], bytes(32), "x")
+
+    def test_two_recipients_cannot_join_their_files(self) -> None:
+        ids = [f"c{i}" for i in range(100)]
+        mail, platform = pseudonyms(ids, KEY, "mail house"), pseudonyms(ids, KEY, "platform")
+
+        assert not set(mail) & set(platform)
+        assert mail == pseudonyms(ids, KEY, " mail house\n")
 
     @pytest.mark.parametrize("key", [b"", b"short", bytes(31)])
     def test_a_short_key_is_refused(self, key: bytes) -> None:
         with pytest.raises(SettingsError, match=rf"the key has {len(key)} bytes; give 32 random bytes or more"):
-            pseudonyms(["c1"], key)
+            pseudonyms(["c1"], key, "x")

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from scenefit.contracts.errors import ContractError
 from segmentation.rule_context import RuleContext, event_counts
+from segmentation.rule_scenes import with_below
 from segmentation.rules import (
     And,
     Between,
@@ -231,6 +232,27 @@ def test_events_count_from_the_window_s_start_to_before_its_end_once_they_are_kn
     assert who(Did(events=("visit", "purchase"), within_days=1), context) == [0, 4]
     assert who(Did(events=("purchase",), within_days=1, product="loan"), context) == []
     assert event_counts(EVENTS, PEOPLE, AS_OF)(Did(events=("purchase",), within_days=1)).tolist() == [2, 0, 0, 0, 0]
+
+
+def test_what_was_done_below_a_scene_was_done_in_it():
+    tree = {"shopping": None, "3C": "shopping", "3C.phones": "3C", "travel": None}
+    below = event_counts(pd.concat([EVENTS, pd.DataFrame([happened("c2", "2026-01-31T12:00Z", scene="3C.phones")])]),
+                         PEOPLE, AS_OF, tree)  # fmt: skip
+    context = RuleContext(PEOPLE, AS_OF, below)
+    assert who(Did(events=("purchase",), within_days=1, scene="shopping"), context) == [0, 1]
+    assert who(Did(events=("purchase",), within_days=1, scene="3C"), context) == [0, 1]
+    assert who(Did(events=("purchase",), within_days=1, scene="3C.phones"), context) == [1]
+    assert with_below("a", {"a": "b", "b": "a"}) == ("a", "b")
+
+
+def test_true_and_false_are_read_where_a_column_holds_only_0_and_1():
+    frame = pd.DataFrame({"lead": [1.0, 0.0, np.nan], "visits": [1, 2, 0]})
+    assert Rule.parse("lead = true").mask(frame).tolist() == [True, False, False]
+    assert Rule.parse("lead is false").mask(frame).tolist() == [False, True, False]
+    assert Rule.parse("lead is not true").mask(frame).tolist() == [False, True, False]
+    assert Rule.parse("lead in (true, false)").mask(frame).tolist() == [True, True, False]
+    with pytest.raises(ContractError, match=r"column 'visits' holds number values but is compared with True, a bool"):
+        Rule.parse("visits = true").mask(frame)
 
 
 def test_members_and_people_of_a_scene_are_found_by_their_ids():

@@ -41,6 +41,8 @@ ODD = 'odd "name" `of` c'
 CITIES = ["north", "南", "", "'; DROP TABLE customers; --", "=1+1"]
 KINDS = ["visit", "purchase", "click"]
 SCENES = ["travel", "3C"]
+PARENTS = {"travel": None, "3C": "travel", "nowhere": "3C"}
+WITH_ABOVE = {None: (), "travel": ("travel",), "3C": ("3C", "travel")}
 AMOUNTS = [-2.5, -0.0, 0.0, 0.1, 1.0, 3.0, 7.25, 1e9]
 DAYS = ["2026-02-14", "2026-02-27", "2026-02-28"]
 TIMES = ["2026-02-27T16:00Z", "2026-02-28T00:00", "2026-02-14T08:30:00.5+08:00"]
@@ -95,6 +97,7 @@ def people(rng, ids, text_type):
             "born": pd.Series(born, dtype=object),
             "blank": pd.Series([None] * n, dtype=object),
             ODD: pd.Series(amounts(rng, n)).astype("Float64"),
+            "lead": np.array([np.nan if v is None else v for v in gaps(rng, rng.integers(0, 2, n))], dtype=float),
         }
     )
 
@@ -156,8 +159,8 @@ def world(seed, text_type, keep_nan, n=30):
     customers = frame["customer_id"].to_numpy()
     return World(
         frame,
-        RuleContext(customers, AS_OF, event_counts(events, customers, AS_OF), scenes, segments, audiences),
-        RuleTables("people", "events", "in_scenes", "segments", "audiences", AS_OF),
+        RuleContext(customers, AS_OF, event_counts(events, customers, AS_OF, PARENTS), scenes, segments, audiences),
+        RuleTables("people", "events", "in_scenes", "segments", "audiences", AS_OF, scene_parents=PARENTS),
         database({"people": frame, "events": events, "in_scenes": inside, "segments": segments,
                   "audiences": listed}, keep_nan),
         plain(frame),
@@ -207,12 +210,8 @@ def times(did, customer, events):
     for event in events:
         if event["customer_id"] == customer and event["kind"] in did.events and event["ingested_at"] < AS_OF:
             recent = timedelta(0) < AS_OF - event["at"] <= timedelta(days=did.within_days)
-            there = all(
-                wanted is None or event[name] == wanted
-                for name, wanted in (
-                    ("scene_id", did.scene), ("product_id", did.product), ("merchant_id", did.merchant))
-            )  # fmt: skip
-            count += recent and there
+            there = did.product in (None, event["product_id"]) and did.merchant in (None, event["merchant_id"])
+            count += recent and there and did.scene in (None, *WITH_ABOVE[event["scene_id"]])
     return count
 
 
@@ -256,6 +255,7 @@ LITERALS = {
     ODD: st.sampled_from(AMOUNTS),
     "city": st.sampled_from([*CITIES, "nowhere"]),
     "owner": st.booleans(),
+    "lead": st.booleans() | st.integers(0, 2),
     "joined": st.sampled_from(DAYS + TIMES).map(lambda text: Moment(at=text)),
     "born": st.sampled_from(DAYS + TIMES).map(lambda text: Moment(at=text)),
     "blank": st.integers(0, 1) | st.just("a") | st.booleans(),
@@ -345,6 +345,6 @@ def test_two_thousand_rules_are_read_alike_in_every_world(worlds, rule):
 
 def test_the_worlds_hold_every_kind_of_value_and_gap(worlds):
     kinds = [set(holdings(one.frame).values()) for one in worlds]
-    assert all(found == {"number", "bool", "text", "moment", "local moment", "empty"} for found in kinds)
+    assert all(found == {"number", "flag", "bool", "text", "moment", "local moment", "empty"} for found in kinds)
     keeps = worlds[1].database.execute("SELECT count(*) FROM people WHERE isnan(spend)").fetchone()[0]
     assert keeps > 0

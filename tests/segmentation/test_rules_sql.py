@@ -135,6 +135,21 @@ def test_the_widest_and_deepest_rules_run():
             assert len(found) == 3
 
 
+def test_true_and_false_are_1_and_0_in_a_column_of_flags():
+    rule = Rule.parse("lead is true")
+    assert rule.sql(RuleTables(), {"lead": "flag"}).parameters == (1.0,)
+    with pytest.raises(ContractError, match="column 'lead' holds number values but is compared with True, a bool"):
+        rule.sql(RuleTables(), {"lead": "number"})
+
+
+def test_a_scene_takes_those_below_it_along():
+    did = Rule(where=Did(events=("visit",), within_days=1, scene="travel"))
+    tables = RuleTables(events="events", as_of=datetime(2026, 2, 1, tzinfo=UTC))
+    assert did.sql(tables, COLUMNS).parameters[-2:] == ("travel", 1)
+    tree = {"travel.flight": "travel", "travel": None, "home": None}
+    assert did.sql(tables._replace(scene_parents=tree), COLUMNS).parameters[-3:] == ("travel", "travel.flight", 1)
+
+
 def test_only_columns_that_a_rule_can_read_are_allowed():
-    frame = pd.DataFrame({"n": [1], "t": ["a"], "l": [[1, 2]], "m": pd.to_datetime(["2026-01-01"])})
-    assert holdings(frame) == {"n": "number", "t": "text", "m": "local moment"}
+    frame = pd.DataFrame({"n": [2], "f": [1], "t": ["a"], "l": [[1, 2]], "m": pd.to_datetime(["2026-01-01"])})
+    assert holdings(frame) == {"n": "number", "f": "flag", "t": "text", "m": "local moment"}

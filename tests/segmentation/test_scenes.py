@@ -67,7 +67,7 @@ def test_a_cell_adds_up_by_hand():
         hard=["", "", "silent"] + [""] * 7,
         value=[5.0, 7.0, 11.0, np.nan, -3.0] + [np.nan] * 5,
     )
-    cells = scene_map(one_scene(10, range(4)), everyone, takers(0, 1, 8), pd_max=0.2)
+    cells = scene_map(one_scene(10, range(4)), everyone, takers(0, 1, 8), pd_max=0.2, least=1)
     group = cells[cells["group_id"] == "travel/1"].iloc[0]
     assert group[["size", "reached", "unreached", "hard", "held_out", "silent", "contacted", "demand"]].tolist() == [
         4, 1, 1, 1, 1, 1, 3, 2,
@@ -105,6 +105,49 @@ def test_credit_figures_of_fewer_than_twenty_people_stay_empty():
     assert np.isnan(cells.loc["travel/1", "affordable_share"])
     assert np.isnan(cells.loc["travel/1", "mean_pd"])
     assert cells["headroom"].isna().all()
+
+
+def in_segments(*sizes: int) -> SceneGroups:
+    """A scene shared out into segments of these sizes."""
+    ids = [f"c{i}" for i in range(sum(sizes))]
+    names = [f"travel/{number}" for number in range(1, len(sizes) + 1)]
+    whole = one_scene(len(ids))
+    return whole._replace(
+        groups=pd.DataFrame({"scene_id": "travel", "group_id": names, "origin": "segment", "name_en": names,
+                             "name_zh": names}),
+        belongs=pd.DataFrame({"scene_id": "travel", "group_id": np.repeat(names, sizes), "customer_id": ids}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ((30, 40, 50), [1, 1, 1, 1]),
+        # what the others leave of the whole would be the figure of twelve people
+        ((12, 40, 50), [1, 0, 0, 1]),
+        ((12, 40), [1, 0, 0]),
+        # twelve and fifteen together are many enough
+        ((12, 15, 50), [1, 0, 0, 1]),
+        ((5, 6, 50, 40), [1, 0, 0, 1, 0]),
+    ],
+)
+def test_figures_of_few_people_do_not_follow_from_those_of_their_siblings(sizes, told):
+    n = sum(sizes)
+    everyone = people(n, pd=0.1, headroom=500.0, value=7.0)
+    cells = scene_map(in_segments(*sizes), everyone, takers(0), pd_max=0.2)
+    for name in ("mean_pd", "affordable_share", "headroom", "value", "open_value"):
+        assert cells[name].notna().astype(int).tolist() == told, name
+        # no difference of told figures rests on fewer than twenty people
+        assert cells["size"][1:][cells[name][1:].isna()].sum() not in range(1, 20)
+
+
+def test_the_value_of_the_reached_does_not_follow_from_that_of_the_unreached():
+    # 25 unreached and 5 reached people with a value each
+    everyone = people(30, contacted=np.arange(30) >= 25, value=2.0)
+    cells = scene_map(one_scene(30), everyone, takers(0), pd_max=0.2)
+    assert cells["value"].tolist() == [60.0]
+    assert cells["open_value"].isna().all()
+    assert "open_valued" not in cells
 
 
 def test_need_above_the_base_and_less_reach_is_what_to_open():
