@@ -48,15 +48,16 @@ class SubgroupMiner:
     rules_ : frame, best first: the columns of the table subgroups without scene_id. It holds every rule that was sent
         to confirmation, also those that failed there (`confirmed` is False)
     tried_ : number of rules with enough support; all of them enter the correction
-    looks_ : number of ways of drawing edges and sets that were looked at besides
+    looks_ : number of intervals and sets that were looked at besides, where two columns meet and to draw edges
     bins_ : quantile bins used
     note_ : why the list is empty, "" where it is not
 
     Notes
     -----
-    1. p: exact hypergeometric tail; q: Benjamini-Hochberg (1995) over all rules tried. 2. The sharpest rules are parted
-    one after the other (see `separation`), their edges and sets sharpened, a condition dropped or added where it pays
-    (see `refinement`); q of a rule changed so is Bonferroni's over all rules tried and all looks. 3. Ranking, by
+    1. p: exact hypergeometric tail; q: Benjamini-Hochberg (1995) over all rules tried. 2. The sharpest rules, first
+    where two columns meet (see `pair_tables`), then of all tried, are parted one after the other (see `separation`),
+    their edges and sets sharpened, a condition dropped or added where it pays (see `refinement`); q of a rule changed
+    so is Bonferroni's over twice the looks of the way it was found. 3. Ranking, by
     default: (lower end of the lift - 1) x members not reached, over both halves. 4. Of rules that are one group in two
     wordings the first is told (see `covering`). 5. Confirmation: exact p on the other half, Holm (1979) over the rules
     sent there; `confirm_p` is the adjusted one.
