@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.faults.command_line import Ended
 
 
@@ -17,7 +15,6 @@ def document(ended: Ended) -> dict[str, Any]:
     return json.loads(ended.out)
 
 
-@pytest.mark.slow
 def test_a_mined_and_confirmed_group_becomes_an_exported_audience(tmp_path: Path, scenefit: Callable[..., Ended]):
     place = ("-w", tmp_path / "w", "--json")
     # a seed in which the small easy world holds a group that is confirmed; no statement on how often one is
