@@ -68,8 +68,13 @@ def best_told(answer: dict[str, Any]) -> list[Any]:
 def finding(found: Comparison, rows: int) -> str:
     """How many times our CPU seconds the peer takes, masks included."""
     ratio, wall = found.ratio(PEER, OURS, BOTH, "cpu"), found.ratio(PEER, OURS, BOTH)
-    if ratio is None or wall is None:
-        return f"{rows:,} rows: no ratio"
+    if wall is None:
+        return f"{rows:,} rows: our side is too quick for the clock"
+    if ratio is None:
+        return (
+            f"{rows:,} rows: pysubgroup takes {wall.median:.0f} × our wall time (our CPU time is below the step of the "
+            f"clock); the best {TOP} are identical"
+        )
     goal = f", goal ≥ {GOAL_TIMES:g}: {_kept(ratio.median >= GOAL_TIMES)}" if rows == SIZES[-1] else ""
     return (
         f"{rows:,} rows: pysubgroup takes {ratio.median:.0f} × our CPU time ({wall.median:.0f} × wall{goal}); "
