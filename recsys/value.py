@@ -40,7 +40,7 @@ def expected_value(
     ----------
     p_take : (n, m) P(take and approved | offered)
     pd_given_take : (n,) probability of default of a taker
-    contact_cost : (n,) cost of contacting, due whether taken or not
+    contact_cost : cost of contacting, due whether taken or not: (n,) per customer, (1, m) per offer or (n, m)
     p_unoffered : (m,) share that takes the product without being offered it; what they bring is not earned by offering
 
     Notes
@@ -57,7 +57,8 @@ def expected_value(
     incentive = p_take * terms.incentive
     # an offer keeps nobody from taking: below the own rate it adds nothing, and a bad risk no negative loss
     extra = np.maximum(p_take - base, 0.0)
-    value = extra * (terms.margin - loss_if_taken) - incentive - contact_cost[:, None]
+    contact = contact_cost[:, None] if contact_cost.ndim == 1 else contact_cost
+    value = extra * (terms.margin - loss_if_taken) - incentive - contact
     return Value(value, p_take * loss_if_taken, incentive)
 
 

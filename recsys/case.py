@@ -1,0 +1,165 @@
+"""Everything a plan is made from: people, offers, probabilities, terms, rules and limits, as plain arrays and tables.
+
+An offer is a product on a channel: one column of every customer × offer matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recsys.limits import Limit
+from recsys.ranking import pack
+from recsys.value import Terms, Value, expected_value
+from scenefit.contracts.errors import ContractError
+
+# what every column of an offer table says; further columns are kept and ignored
+OFFER_COLUMNS = ("offer_id", "product_id", "channel", "kind", "name_en", "name_zh")
+
+
+@dataclass(frozen=True)
+class LimitSpec:
+    """A limit as data: the sum of `of` over all offers made, narrowed to some people and offers, against `total`.
+
+    of : "offers" counts offers, "cost" contact plus expected incentive, "loss" the expected loss, "takers" the expected
+        takers
+    where : column of `Case.groups` → the values that count; None: everybody
+    offers : column of `Case.offers` → the values that count; None: every offer
+    """
+
+    name: str
+    sense: str
+    total: float
+    of: str
+    where: dict[str, list[str]] | None = None
+    offers: dict[str, list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known when a plan is made.
+
+    Parameters
+    ----------
+    customers : (n,) ids, ascending
+    offers : one row per offer: offer_id, product_id, channel, kind, name_en, name_zh and any terms
+    p_take : (n, m) float32, P(take and approved | offered)
+    p_unoffered : (m,) share that takes the product without an offer
+    pd_given_take : (n,) probability of default of a taker, 0 where none was learned
+    terms : amount, margin, incentive of each offer, currency units, shape (m,)
+    contact_cost : (m,) of the offer's channel
+    lgd : loss given default, share
+    reason : (n, m) uint8, index into `reasons` of the first rule that said no, 0 for none
+    reasons : codes of the rules, the first of them "eligible"
+    groups : n rows of text columns to steer by (scene_id, segment_id, region …), "" for unknown
+    protected : n rows of protected attributes: to compare by, never to steer by
+    limits : what the plan has to keep
+    logit_error : (n,) standard error of the log-odds of `p_take`; 0 where unknown
+    pd_error : (n,) standard error of the log-odds of `pd_given_take`; 0 where unknown
+    facts : currency, as_of, run_id and whatever else pages show
+    """
+
+    customers: np.ndarray
+    offers: pd.DataFrame
+    p_take: np.ndarray
+    p_unoffered: np.ndarray
+    pd_given_take: np.ndarray
+    terms: Terms
+    contact_cost: np.ndarray
+    lgd: float
+    reason: np.ndarray
+    reasons: tuple[str, ...]
+    groups: pd.DataFrame
+    protected: pd.DataFrame
+    limits: tuple[LimitSpec, ...]
+    logit_error: np.ndarray
+    pd_error: np.ndarray
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n, m = self.p_take.shape
+        missing = [name for name in OFFER_COLUMNS if name not in self.offers.columns]
+        if missing:
+            raise ContractError(f"case: the offers have no column {missing[0]!r}; they need {', '.join(OFFER_COLUMNS)}")
+        by_customer = (self.customers, self.pd_given_take, self.groups, self.logit_error, self.pd_error, self.reason)
+        by_offer = (self.offers, self.p_unoffered, self.contact_cost, *self.terms)
+        wrong = {len(part) for part in by_customer} - {n} or {len(part) for part in by_offer} - {m}
+        if wrong:
+            raise ContractError(
+                f"case: probabilities are of {n:,} customers and {m} offers, another part has {sorted(wrong)[0]:,} "
+                "rows; give one row each"
+            )
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """(n, m) which offers the rules leave to whom."""
+        return self.reason == 0
+
+
+def case_value(case: Case) -> Value:
+    """Expected value of every offer to everybody, with its parts."""
+    return expected_value(
+        case.p_take, case.terms, case.pd_given_take, case.contact_cost[None, :], case.lgd, case.p_unoffered
+    )
+
+
+def worthwhile(case: Case, value: Value) -> np.ndarray:
+    """Bits of the offers that the rules leave and that are not expected to lose."""
+    return pack(case.allowed & (value.value > 0))
+
+
+def case_limits(case: Case, value: Value, specs: tuple[LimitSpec, ...] | None = None) -> list[Limit]:
+    """The limits of a case as the solver takes them.
+
+    Raises
+    ------
+    ContractError : a limit counts something unknown, or is for a group or offer that does not exist.
+    """
+    return [limit_of(spec, case, value) for spec in (case.limits if specs is None else specs)]
+
+
+def limit_of(spec: LimitSpec, case: Case, value: Value) -> Limit:
+    """One limit as the solver takes it."""
+    columns = chosen_rows(spec.name, spec.offers, case.offers, "offers")
+    where = chosen_rows(spec.name, spec.where, case.groups, "groups")
+    counted = {
+        "offers": lambda: np.ones((1, 1)),
+        "cost": lambda: case.contact_cost[None, :] + value.expected_incentive,
+        "loss": lambda: value.expected_loss,
+        "takers": lambda: case.p_take.astype(np.float64),
+    }
+    if spec.of not in counted:
+        raise ContractError(f"limit {spec.name!r} counts {spec.of!r}; it can count {', '.join(counted)}")
+    weight = counted[spec.of]()
+    if columns is not None:
+        weight = weight * columns[None, :]
+    return Limit(spec.name, "<=" if spec.sense == "<=" else ">=", float(spec.total), weight, where)
+
+
+def chosen_rows(name: str, wanted: dict[str, list[str]] | None, table: pd.DataFrame, what: str) -> np.ndarray | None:
+    """Which rows of a table a selector names, bool; None for no selector.
+
+    Raises
+    ------
+    ContractError : a column or value that the table does not have.
+    """
+    if wanted is None:
+        return None
+    chosen = np.ones(len(table), bool)
+    for column, values in wanted.items():
+        if column not in table.columns:
+            raise ContractError(
+                f"limit {name!r}: {what} have no column {column!r}; there are {', '.join(map(str, table.columns))}"
+            )
+        there = set(table[column].unique())
+        unknown = sorted(set(values) - there)
+        if unknown:
+            raise ContractError(
+                f"limit {name!r}: {what} have no {column} {unknown[0]!r}; there are "
+                f"{', '.join(sorted(map(str, there))[:12])}"
+            )
+        chosen &= table[column].isin(list(values)).to_numpy(bool)
+    return chosen
