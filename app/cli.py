@@ -87,6 +87,21 @@ def import_complete_journey(
     _data_summary(made, workspace, as_json)
 
 
+@imports.command("santander-panel")
+def import_santander_panel(
+    src: Annotated[Path, typer.Option(help="The panel's Parquet file: one row per month, customer and product.")],
+    workspace: Folder = Path("workspace"),
+    as_json: AsJson = False,
+) -> None:
+    """A bank's panel: who held which of 24 products, and who took one, in three months of 2016."""
+    from app.importing import import_santander
+
+    place = workspace_at(workspace)
+    with entered(place, "import santander-panel", {"src": str(src)}):
+        made = import_santander(place, src)
+    _data_summary(made, workspace, as_json)
+
+
 @app.command()
 def run(
     workspace: Folder = Path("workspace"),

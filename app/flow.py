@@ -6,7 +6,6 @@ before that leaves the previous run whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +16,22 @@ import numpy as np
 import pandas as pd
 
 import scenefit
-from app import facts, outcome, planning
-from app.contactable import channels, contactable
+from app import outcome, planning
+from app.contactable import contactable
 from app.material import Inputs, material, read_inputs, snapshot_days, snapshots_wanted, windows
+from app.recs_pinned import pinned_champion
+from app.run_case import Chances, chosen_settings, open_channels, run_case, run_id
+from app.take_chances import chance_errors, take_chances
 from app.tasks import Absent, DefaultLearned, Segmented, Shared, Task, work
 from feature_repo import history, quality, quality_tables
-from recsys.training import Learned, ResponseLearned, next_offer_probabilities, product_fit
 from scenefit.contracts.errors import NotEligible
-from scenefit.contracts.reach import Reach
-from scenefit.contracts.schema import frame_of
 from scenefit.runtime.parallel import Backend, choose, pmap, start_ray
 from scenefit.runtime.progress import Steps
 from scenefit.runtime.settings import Settings
-from scenefit.runtime.store import connect, raw_views, read, verify
+from scenefit.runtime.store import connect, raw_views, verify
 from scenefit.runtime.workspace import Workspace, fresh_folder, write_text
 from segmentation.homes import scene_affinity
 
-# people by whose weight a control group is drawn to the mean of all
-CONTROL_WEIGHT = 500
 SERVICES = ("segments_v1", "offers_v1", "default_v1")
 
 
@@ -105,68 +102,30 @@ def decide(
     found: dict[Task, Any],
     settings: Settings,
 ) -> outcome.Outcome:
-    """Eligibility, value and the plan."""
-    end, products = inputs.edges[-1], inputs.catalogue.products
-    n, m = len(inputs.catalogue.customers), len(products)
+    """Chances, eligibility, value and the plan."""
+    end, n = inputs.edges[-1], len(inputs.catalogue.customers)
+    products = inputs.catalogue.products
     reach = contactable(connection, workspace, inputs.dataset, inputs.catalogue.customers, end, settings)
     segments = _segments(found, inputs)
     home = planning.homes(n, segments)
     default: DefaultLearned | Absent = found[Task("default")]
     pd_now = default.pd_now if isinstance(default, DefaultLearned) else np.full(n, np.nan)
-    birth_year = frame_of(read(workspace, "customers", ["customer_id", "birth_year"])).set_index("customer_id")
-    decision = planning.eligibility(
-        products, reach, _active(inputs), facts.read_open_accounts(connection, end, (n, m)),
-        birth_year["birth_year"].reindex(inputs.catalogue.customers).to_numpy(float, na_value=np.nan), pd_now,
-        end.tz_convert(inputs.dataset.timezone).year, settings.limits.pd_max,
-    )  # fmt: skip
-    p_take = take_probabilities(inputs, shared, found, reach, settings)
-    names = channels(settings)
-    costs = np.array([settings.value.contact_cost[c] for c in names])
-    capacity = pd.Series(products["capacity"].to_numpy(float, na_value=np.nan), index=products["product_id"])
-    terms = planning.product_terms(products, facts.read_amounts(connection, end, products), settings.value)
-    contact = costs[np.maximum(reach.channel, 0)]
-    planned = planning.plan_offers(
-        p_take,
-        _unoffered(inputs),
-        terms,
-        pd_now,
-        contact,
-        decision,
-        home,
-        capacity,
-        settings.limits,
-        settings.value.lgd,
+    pinned = pinned_champion(workspace, inputs, np.asarray(shared.material.behaviour.items, dtype=object))
+    champion = None if pinned is None else pinned.facts
+    found = found if pinned is None else found | {Task("champion"): pinned.learned}
+    used = open_channels(reach, settings)
+    errors = chance_errors(inputs, found)
+    chances = Chances(take_chances(inputs, shared, found, used), pd_now, errors, np.zeros(n))
+    case = run_case(
+        connection, workspace, inputs, reach, home, used, chances, settings, run_id(inputs, settings, champion)
     )
+    capacity = dict(
+        zip(products["product_id"].astype(str), products["capacity"].to_numpy(float, na_value=np.nan), strict=True)
+    )
+    planned = planning.plan_case(case, settings.limits, capacity)
     # learned already, or there would be no probabilities
     tastes = found[Task("champion")].als.fold_in(shared.material.behaviour.matrix(end))
-    return outcome.Outcome(found, segments, home, reach, names, p_take, planned, tastes)
-
-
-def take_probabilities(
-    inputs: Inputs, shared: Shared, found: dict[Task, Any], reach: Reach, settings: Settings
-) -> np.ndarray:
-    """P(take and approved | offered) of every customer and product."""
-    champion, response = found[Task("champion")], found[Task("response")]
-    n = len(inputs.catalogue.customers)
-    if not isinstance(champion, Learned):
-        raise NotEligible(f"offers: {champion.absent}. Without takes there is nothing to match by")
-    which = next_offer_probabilities(shared.material, champion, np.arange(n), inputs.profile, inputs.edges[-1])
-    if not isinstance(response, ResponseLearned):
-        # no campaign to learn from: the share of people who take anything in a window stands in for P(take)
-        labels = shared.material.labels
-        takers = np.unique(np.stack([labels.window, labels.who]), axis=1).shape[1]
-        assumed: np.ndarray = which * takers / max(1, n) / (len(inputs.edges) - 1)
-        return assumed
-    # the campaign will be of the usual mix of kinds, on the channel each person is planned for
-    known = np.asarray(response.channels, dtype=object)
-    planned = np.asarray(channels(settings), dtype=object)[np.maximum(reach.channel, 0)]
-    kind = np.hstack([np.tile(response.usual, (n, 1)), (planned[:, None] == known[None, :]).astype(float)])
-    fit = product_fit(which, champion.head.counts_)
-    if response.by_product:
-        return response.model.matrix(inputs.profile, kind, fit)
-    anything = response.model.matrix(inputs.profile, kind, np.zeros_like(fit))[:, :1]
-    share: np.ndarray = anything * which
-    return share
+    return outcome.Outcome(found, segments, home, reach, planned, tastes, champion)
 
 
 def save(
@@ -180,27 +139,26 @@ def save(
     from app.report import write_report
 
     end = inputs.edges[-1]
-    chosen = settings.model_dump(mode="json", exclude={"runtime", "features"})
-    identity = json.dumps([inputs.dataset.fingerprint, end.isoformat(), chosen, scenefit.__version__], sort_keys=True)
     assumed = planning.assumptions(inputs.catalogue.products, settings.value)
-    run_id = f"{end:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     manifest = {
-        "run_id": run_id,
+        "run_id": result.planned.case.facts["run_id"],
+        "champion": result.champion,
         "version": scenefit.__version__,
         "dataset": outcome.dataset_facts(inputs.dataset, assumed),
         "assumed": assumed,
         "as_of": end.isoformat(),
         "services": {name: end.isoformat() for name in SERVICES},
-        "settings": chosen,
+        "settings": chosen_settings(settings),
         "seed": settings.seed,
         "packages": outcome.packages(),
         "metrics": outcome.metrics(inputs.dataset, inputs.results, result),
     }
-    folder = workspace.runs / run_id
+    folder = workspace.runs / str(manifest["run_id"])
     workspace.runs.mkdir(parents=True, exist_ok=True)
     with fresh_folder(folder) as place:
         outcome.write_tables(place, inputs.catalogue, result, settings.recommend.top)
-        outcome.write_models(place / "models", inputs.catalogue.customers, result)
+        outcome.write_models(place / "models", inputs.catalogue, result)
+        outcome.write_plan_parts(place, result.planned)
         (place / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True), "utf8")
         # times without the report itself, so that no moment sees a run without any
         (place / "timings.json").write_text(json.dumps(timings, indent=1), "utf8")
@@ -226,34 +184,3 @@ def _segments(found: dict[Task, Any], inputs: Inputs) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).merge(
         used[["who", "scene_id", "affinity"]], on=["who", "scene_id"], how="left", validate="1:1"
     )
-
-
-def _active(inputs: Inputs) -> np.ndarray:
-    """Whether each person is active in a scene of each product; products without scenes fit everybody."""
-    customers, products = inputs.catalogue.customers, inputs.catalogue.products
-    who = pd.Index(customers).get_indexer(pd.Index(inputs.active["customer_id"]))
-    active = np.zeros((len(customers), len(products)), dtype=bool)
-    for j, scenes in enumerate(products["scenes"]):
-        if scenes is None or not len(scenes):
-            active[:, j] = True
-        else:
-            inside = inputs.active["scene_id"].isin(list(scenes)).to_numpy(bool) & (who >= 0)
-            active[who[inside], j] = True
-    return active
-
-
-def _unoffered(inputs: Inputs) -> np.ndarray:
-    """Share of people who take each product without being offered it, from randomised control groups.
-
-    Small groups are drawn to the mean of all by the weight of `CONTROL_WEIGHT` people, products that no group tested
-    stand at the mean: a product is not more incremental for never having been tested. 0 where nothing was randomised.
-    """
-    drawn = inputs.results[inputs.results["randomised"].astype(bool)]
-    products = inputs.catalogue.products["product_id"]
-    if drawn.empty:
-        return np.zeros(len(products))
-    mean = drawn["takers_control"].sum() / drawn["control"].sum()
-    sums = drawn.groupby("product_id", sort=True)[["takers_control", "control"]].sum().reindex(products).fillna(0.0)
-    shrunk = (sums["takers_control"] + CONTROL_WEIGHT * mean) / (sums["control"] + CONTROL_WEIGHT)
-    shares: np.ndarray = shrunk.to_numpy(float)
-    return shares

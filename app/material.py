@@ -172,8 +172,12 @@ def material(
 
 def numeric(frame: pd.DataFrame) -> np.ndarray:
     """The numeric and true/false columns of a feature frame as float64 with NaN for missing."""
-    columns = [name for name in frame.columns if name != "event_timestamp" and column_kind(frame[name]) != "text"]
-    return np.column_stack([frame[name].to_numpy(float, na_value=np.nan) for name in columns])
+    return np.column_stack([frame[name].to_numpy(float, na_value=np.nan) for name in numeric_columns(frame)])
+
+
+def numeric_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that `numeric` reads, in its order: the features by which the models of offers know people."""
+    return [str(c) for c in frame.columns if c != "event_timestamp" and column_kind(frame[c]) != "text"]
 
 
 def _labels(workspace: Workspace, customers: np.ndarray, takes: Takes, edges: tuple[pd.Timestamp, ...]) -> Labels:

@@ -12,6 +12,8 @@ from app.palette import BAD, FAINT, INK, MODEL, MUTED, PEER, WARM
 from recsys.selection import ALARM
 
 Row = Mapping[str, Any]
+TENTHS = mark("tenths of customer × product pairs, most promising first")
+TENTHS_OF_OFFERS = mark("tenths of offers made, most promising first")
 PAIRS = mark("promised {promised}, observed {observed} ({n} pairs)")
 
 
@@ -44,8 +46,11 @@ def calibration_chart(curve: Sequence[Row], say: Speech) -> Chart:
     }  # fmt: skip
 
 
-def lift_chart(lift: Sequence[Row], say: Speech) -> Chart:
-    """Times the average by tenth of the pairs, the most promising first; the line is the average."""
+def lift_chart(lift: Sequence[Row], say: Speech, axis: str = TENTHS) -> Chart:
+    """Times the average by tenth of the pairs, the most promising first; the line is the average.
+
+    `axis` says what the tenths are of.
+    """
     bars = [
         item(round(row["lift"] or 0.0, 4), say.t("tenth {n}: {lift} × the average, {share} of all takes so far").format(
             n=row["bin"], lift=say.figure(row["lift"], 2), share=say.percent(row["captured"], 0)),
@@ -56,13 +61,42 @@ def lift_chart(lift: Sequence[Row], say: Speech) -> Chart:
         "tooltip": TIP,
         "grid": {"left": 44, "right": 16, "top": 28, "bottom": 44},
         "xAxis": {"type": "category", "data": [str(row["bin"]) for row in lift], "axisTick": {"show": False},
-                  "name": say.t("tenths of customer × product pairs, most promising first"), "nameLocation": "middle",
+                  "name": say.t(axis), "nameLocation": "middle",
                   "nameGap": 28},
         "yAxis": {"type": "value", "name": say.t("times the average"), "splitLine": {"lineStyle": {"color": FAINT}}},
         "series": [
             {"type": "bar", "data": bars, "barWidth": "62%",
              "markLine": {"silent": True, "symbol": "none", "data": [{"yAxis": 1}], "label": {"show": False},
                           "lineStyle": {"color": MUTED, "type": "dashed"}}}
+        ],
+    }  # fmt: skip
+
+
+def profit_chart(rows: Sequence[Row], say: Speech) -> Chart:
+    """Profit by tenth of the offers as bars, and of all tenths so far as a line; the best depth is marked."""
+    labels = [str(row["bin"]) for row in rows]
+    bars = [
+        item(round(row["profit"], 4), say.t("tenth {n}: {profit}, {each} per contact").format(
+            n=row["bin"], profit=say.money(row["profit"]), each=say.money(row["per_contact"])),
+            itemStyle={"color": MODEL if row["profit"] >= 0 else BAD})
+        for row in rows
+    ]  # fmt: skip
+    totals = [
+        item(round(row["total"], 4), say.t("up to tenth {n}: {profit}").format(
+            n=row["bin"], profit=say.money(row["total"])), symbolSize=13 if row["best"] else 6)
+        for row in rows
+    ]  # fmt: skip
+    axis = {"type": "value", "axisLabel": {"show": False}, "splitLine": {"show": False}}
+    return {
+        "tooltip": TIP,
+        "grid": {"left": 16, "right": 16, "top": 28, "bottom": 44},
+        "xAxis": {"type": "category", "data": labels, "axisTick": {"show": False}, "name": say.t(TENTHS_OF_OFFERS),
+                  "nameLocation": "middle", "nameGap": 28},
+        "yAxis": axis,
+        "series": [
+            {"type": "bar", "data": bars, "barWidth": "62%"},
+            {"type": "line", "data": totals, "symbol": "circle", "lineStyle": {"color": WARM},
+             "itemStyle": {"color": WARM}, "z": 4},
         ],
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ from app import model_charts, model_tables
 from app.charts import model_bars
 from app.finished_run import FinishedRun
 from app.i18n import EMPTY, Speech, plain
+from app.model_response import evidence_panel, response_panel
 from app.recs_fairness import plan_selection
 from recsys import champions
 from recsys.selection import LEAST_PEOPLE
@@ -31,6 +32,7 @@ def models_panel(workspace: Workspace, run: FinishedRun, say: Speech) -> None:
     """Everything about models: the run's figures, the versions, one version in depth, whom the plan chooses."""
     _said(say)
     _of_run(run, say)
+    response_panel(run, say)
     folder = model_tables.models_folder(workspace)
     try:
         documents = [_document(str(folder), *stamp) for stamp in _stamps(folder)]
@@ -50,6 +52,7 @@ def models_panel(workspace: Workspace, run: FinishedRun, say: Speech) -> None:
         _quality(chosen, run, say)
         _card(chosen, run, say)
         _history(events, run, say)
+    evidence_panel(workspace, run, say)
     _selection(workspace, run, say)
 
 

@@ -14,7 +14,10 @@ from recsys.champions import Event
 from scenefit.runtime.workspace import Workspace
 
 MODEL = "next-offer"
-DEEDS = {"registered": mark("registered"), "promoted": mark("promoted"), "rolled back": mark("rolled back")}
+DEEDS = {
+    "registered": mark("registered"), "promoted": mark("promoted"), "rolled back": mark("rolled back"),
+    "pinned": mark("decides in runs"), "unpinned": mark("runs decide by their own model"),
+}  # fmt: skip
 METHODS = {"none": mark("none needed"), "temperature": mark("temperature"), "isotonic": mark("steps")}
 # levels of protected attributes as the contract writes them; others speak for themselves
 LEVELS = {

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app.eligibility import by_product
 from app.facts import Catalogue
+from app.kept_case import write_case, write_plan
 from app.planning import Homes, Planned
+from app.recs_response import response_parts
 from app.tasks import Absent, DefaultLearned, Segmented, Task
 from campaign.effect import lift, sample_ratio_p
+from recsys.case import Case
 from recsys.kept_champion import champion_parts
 from recsys.ranking import pack, top_n
 from recsys.training import Compared, Learned, ResponseLearned
@@ -45,19 +49,19 @@ ARM_SIZES = (("customers", "control"), ("p_treated", "p_control"))
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything found: results of the tasks, segments, homes, reach, probabilities, tastes and the plan.
+    """Everything found: results of the tasks, segments, homes, reach, tastes and the plan.
 
-    `tastes` (customers, factors) are the champion's vectors of everybody, from behaviour up to the end.
+    `tastes` (customers, factors) are the champion's vectors of everybody, from behaviour up to the end; `champion` says
+    which pinned version decided, None for the run's own model.
     """
 
     found: dict[Task, Any]
     segments: pd.DataFrame
     home: Homes
     reach: Reach
-    channels: list[str]
-    p_take: np.ndarray
     planned: Planned
     tastes: np.ndarray
+    champion: dict[str, Any] | None = None
 
 
 def write_tables(folder: Path, catalogue: Catalogue, result: Outcome, top: int) -> None:
@@ -71,62 +75,70 @@ def write_tables(folder: Path, catalogue: Catalogue, result: Outcome, top: int) 
     mined = [r for t, r in result.found.items() if t.kind == "subgroups" and isinstance(r, pd.DataFrame) and len(r)]
     empty = SUBGROUPS.arrow.empty_table().to_pandas()
     write_table(folder, SUBGROUPS, pd.concat(mined)[SUBGROUPS.names] if mined else empty)
-    write_table(folder, SCORES, scores(customers, products, result, top))
-    write_table(folder, ELIGIBILITY, eligibility(products, result.planned))
-    plan = plan_table(customers, products, result)
+    write_table(folder, SCORES, scores(customers, products, result.planned, top))
+    write_table(folder, ELIGIBILITY, eligibility(products, result.planned.case))
+    plan = plan_table(customers, result.planned, result.home)
     write_table(folder, PLAN, plan)
     write_table(folder, PLAN_CELLS, plan_cells(plan))
 
 
-def scores(customers: np.ndarray, products: np.ndarray, result: Outcome, top: int) -> pd.DataFrame:
-    """The best eligible products of each customer, by value."""
-    ranking = top_n(result.planned.value.value, top, pack(result.planned.decision.allowed))
+def scores(customers: np.ndarray, products: np.ndarray, planned: Planned, top: int) -> pd.DataFrame:
+    """The best eligible products of each customer, each on the channel where it is worth most, by value."""
+    case, value = planned.case, planned.value
+    worth = np.where(case.allowed, value.value, -np.inf).reshape(len(customers), len(products), -1)
+    channel = worth.argmax(axis=2)
+    best = np.take_along_axis(worth, channel[:, :, None], 2)[:, :, 0]
+    ranking = top_n(best, top, pack(best > -np.inf))
     counts = np.diff(ranking.indptr)
     who = np.repeat(np.arange(len(customers)), counts)
-    rank = np.arange(len(who)) - np.repeat(ranking.indptr[:-1], counts) + 1
-    p = result.p_take[who, ranking.ids]
+    offer = ranking.ids * worth.shape[2] + channel[who, ranking.ids]
     return pd.DataFrame(
         {
             "customer_id": customers[who],
-            "rank": rank,
+            "rank": np.arange(len(who)) - np.repeat(ranking.indptr[:-1], counts) + 1,
             "product_id": products[ranking.ids],
-            "p_take": p,
+            "p_take": case.p_take[who, offer].astype(float),
             "value": ranking.scores,
-            "expected_loss": result.planned.value.expected_loss[who, ranking.ids],
+            "expected_loss": value.expected_loss[who, offer],
+            "channel": case.offers["channel"].to_numpy(object)[offer],
         }
     )
 
 
-def eligibility(products: np.ndarray, planned: Planned) -> pd.DataFrame:
-    """How many people each rule keeps from each product, first reason only."""
-    reasons = planned.decision.reasons
-    counts = np.array([np.bincount(column, minlength=len(reasons)) for column in planned.decision.reason.T])
+def eligibility(products: np.ndarray, case: Case) -> pd.DataFrame:
+    """How many people each rule keeps from each product: the first reason on the channel that gets furthest."""
+    reason = by_product(case.reason, case.offers, products.tolist())
+    counts = np.array([np.bincount(column, minlength=len(case.reasons)) for column in reason.T])
+    stage = {rule["code"]: rule["stage"] for rule in case.facts["rules"]}
+    reasons = np.asarray(case.reasons, dtype=object)
+    stages = np.asarray([stage.get(code) for code in case.reasons], dtype=object)
     return pd.DataFrame(
         {
             "product_id": np.repeat(products, len(reasons)),
-            "reason": np.tile(np.asarray(reasons, dtype=object), len(products)),
+            "reason": np.tile(reasons, len(products)),
             "customers": counts.ravel(),
+            "stage": np.tile(stages, len(products)),
         }
     )
 
 
-def plan_table(customers: np.ndarray, products: np.ndarray, result: Outcome) -> pd.DataFrame:
-    """Who gets what in the plan."""
-    plan, value = result.planned.plan, result.planned.value
-    who = np.flatnonzero(plan.assignment >= 0)
-    what = plan.assignment[who]
-    scene, segment = result.home.scene[who], result.home.segment[who]
+def plan_table(customers: np.ndarray, planned: Planned, home: Homes) -> pd.DataFrame:
+    """Who gets what on which channel in the plan."""
+    case, value = planned.case, planned.value
+    who = np.flatnonzero(planned.plan.assignment >= 0)
+    what = planned.plan.assignment[who]
+    scene, segment = home.scene[who], home.segment[who]
     return pd.DataFrame(
         {
             "customer_id": customers[who],
             "scene_id": np.where(scene == "", NO_SCENE, scene),
             "segment_id": np.where(segment == "", NO_SCENE, segment),
-            "product_id": products[what],
-            "channel": np.asarray(result.channels, dtype=object)[result.reach.channel[who]],
-            "p_take": result.p_take[who, what],
+            "product_id": case.offers["product_id"].to_numpy(object)[what],
+            "channel": case.offers["channel"].to_numpy(object)[what],
+            "p_take": case.p_take[who, what].astype(float),
             "value": value.value[who, what],
             "expected_loss": value.expected_loss[who, what],
-            "expected_cost": result.planned.cost[who, what],
+            "expected_cost": case.contact_cost[what] + value.expected_incentive[who, what],
         }
     )
 
@@ -140,20 +152,20 @@ def plan_cells(plan: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def write_models(folder: Path, customers: np.ndarray, result: Outcome) -> None:
+def write_plan_parts(folder: Path, planned: Planned) -> None:
+    """Keep what the plan was made from and the plan, in the run's folder."""
+    write_case(folder, planned.case)
+    write_plan(folder, planned.plan, planned.case.limits)
+
+
+def write_models(folder: Path, catalogue: Catalogue, result: Outcome) -> None:
     """Keep what was learned, as arrays and plain facts."""
-    models.save(folder / "tastes", {"customers": customers.astype(str), "vectors": result.tastes}, {})
+    models.save(folder / "tastes", {"customers": catalogue.customers.astype(str), "vectors": result.tastes}, {})
     champion, response, default = (result.found[Task(kind)] for kind in ("champion", "response", "default"))
     if isinstance(champion, Learned):
         models.save(folder / "champion", *champion_parts(champion))
     if isinstance(response, ResponseLearned):
-        facts = {
-            "intercept": response.model.intercept_,
-            "channels": list(response.channels),
-            "usual": response.usual.tolist(),
-            "by_product": response.by_product,
-        }
-        models.save(folder / "response", {"coef": response.model.coef_}, facts)
+        models.save(folder / "response", *response_parts(response, catalogue.products["product_id"]))
     if isinstance(default, DefaultLearned):
         models.save(folder / "default", *default_parts(default.model))
 
@@ -255,19 +267,21 @@ def _segments(found: Segmented) -> dict[str, Any]:
 
 
 def _plan(planned: Planned, result: Outcome) -> dict[str, Any]:
-    plan = planned.plan
+    plan, case = planned.plan, planned.case
     who = np.flatnonzero(plan.assignment >= 0)
     what = plan.assignment[who]
+    channel, count = np.unique(case.offers["channel"].to_numpy(str)[what], return_counts=True)
     return {
         "reachable": result.reach.waterfall[-1].customers,
         "offered": len(who),
-        "expected_takers": result.p_take[who, what].sum(),
+        "offered_by_channel": dict(zip(channel.tolist(), count.tolist(), strict=True)),
+        "expected_takers": case.p_take[who, what].sum(dtype=float),
         "value": plan.value,
         "upper_bound": plan.upper_bound,
         "gap": plan.gap,
         "greedy_value": planned.greedy_value,
         "expected_loss": planned.value.expected_loss[who, what].sum(),
-        "expected_cost": planned.cost[who, what].sum(),
+        "expected_cost": (case.contact_cost[what] + planned.value.expected_incentive[who, what]).sum(),
         "limits": [
             {"name": limit.name, "sense": limit.sense, "total": limit.total, "used": plan.usage[limit.name],
              "shadow_price": plan.shadow_prices[limit.name]}

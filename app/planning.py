@@ -1,37 +1,38 @@
-"""From models to a plan: who may get what, what it is worth, which limits hold. Wires risk, value and match."""
+"""From models to a plan: which offers there are, what each is worth, the best plan. Wires value and match."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from app.eligibility import months
+from app.plan_limits import limit_specs
+from recsys.case import Case, case_limits, case_value, worthwhile
 from recsys.limits import Limit
-from recsys.match import Plan, greedy, match_offers
-from recsys.ranking import pack
-from recsys.value import Terms, Value, discounted_margin, expected_value
-from risk.policy import Decision, Ruling, age_rule, decide
-from scenefit.contracts.reach import Reach
+from recsys.match import greedy
+from recsys.problem import Plan, Problem
+from recsys.value import Terms, Value, discounted_margin
 from scenefit.runtime.settings import LimitSettings, ValueSettings
 
 
 class Homes(NamedTuple):
-    """Where each person belongs: scene and segment id ('' for none) and the number of the segment's cell."""
+    """Where each person belongs: scene and segment id ('' for none)."""
 
     scene: np.ndarray
     segment: np.ndarray
-    cell: np.ndarray
 
 
 class Planned(NamedTuple):
     """A plan with everything its tables are written from."""
 
-    plan: Plan
+    case: Case
     value: Value
-    cost: np.ndarray
     limits: list[Limit]
-    decision: Decision
+    plan: Plan
     greedy_value: float
 
 
@@ -44,37 +45,21 @@ def homes(customers: int, segments: pd.DataFrame) -> Homes:
     segment = np.full(customers, "", dtype=object)
     scene[best["who"]] = best["scene_id"].astype(object)
     segment[best["who"]] = best["segment_id"].astype(object)
-    return Homes(scene, segment, np.unique(segment.astype(str), return_inverse=True)[1])
+    return Homes(scene, segment)
 
 
-def eligibility(
-    products: pd.DataFrame,
-    reach: Reach,
-    active: np.ndarray,
-    held: np.ndarray,
-    birth_year: np.ndarray,
-    pd_now: np.ndarray,
-    year: int,
-    pd_max: float,
-) -> Decision:
-    """Who may be offered what, the first rule that says no giving the reason.
-
-    Parameters
-    ----------
-    active : (n, m) whether the person is active in a scene of the product
-    held : (n, m) whether an account of it is open
-    birth_year, pd_now : (n,), NaN for unknown
-    """
-    limits = np.fmin(products["pd_max"].to_numpy(float, na_value=np.nan), pd_max)
-    ages = (products[name].to_numpy(float, na_value=np.nan) for name in ("age_min", "age_max"))
-    rulings = [
-        Ruling("not reachable", ~reach.mask[:, None]),
-        age_rule(birth_year, year, *ages),
-        Ruling("already has it", held),
-        Ruling("not active in its scenes", ~active),
-        Ruling("likely default", pd_now[:, None] > limits[None, :]),
-    ]
-    return decide(rulings, len(birth_year), len(products))
+def offer_table(products: pd.DataFrame, channels: Sequence[str], amounts: np.ndarray) -> pd.DataFrame:
+    """Every product on every channel, product by product: the columns of a case, with what one taker is lent."""
+    size = len(channels)
+    rows: dict[str, pd.Series] = {
+        name: products[name].astype(str) for name in ("product_id", "kind", "name_en", "name_zh")
+    }
+    rows |= {name: products[name].astype(float) for name in ("apr", "funding_cost")}
+    offers = pd.DataFrame({**rows, "months": months(products), "amount": amounts})
+    offers = offers.loc[offers.index.repeat(size)].reset_index(drop=True)
+    offers.insert(1, "channel", list(channels) * len(products))
+    offers.insert(0, "offer_id", offers["product_id"] + "@" + offers["channel"])
+    return offers
 
 
 def product_terms(products: pd.DataFrame, amounts: np.ndarray, settings: ValueSettings) -> Terms:
@@ -82,11 +67,10 @@ def product_terms(products: pd.DataFrame, amounts: np.ndarray, settings: ValueSe
     apr, funding, margin, incentive = (
         products[name].to_numpy(float, na_value=np.nan) for name in ("apr", "funding_cost", "margin", "incentive")
     )
-    tenor = products[["tenor_min", "tenor_max"]].astype(float).mean(axis=1).fillna(12).round().clip(lower=1)
     priced = np.isfinite(apr)
     funding = np.where(np.isfinite(funding), funding, settings.funding_cost)
     loan = discounted_margin(
-        amounts, np.where(priced, apr, 0), np.where(priced, funding, 0), tenor.to_numpy(int), settings.discount_rate
+        amounts, np.where(priced, apr, 0), np.where(priced, funding, 0), months(products), settings.discount_rate
     )
     assumed = np.where(priced, loan, settings.margin * amounts)
     return Terms(amounts, np.where(np.isfinite(margin), margin * amounts, assumed), np.nan_to_num(incentive))
@@ -112,61 +96,29 @@ def assumptions(products: pd.DataFrame, settings: ValueSettings) -> dict[str, li
     return said
 
 
-def plan_offers(
-    p_take: np.ndarray,
-    p_unoffered: np.ndarray,
-    terms: Terms,
-    pd_now: np.ndarray,
-    contact_cost: np.ndarray,
-    decision: Decision,
-    home: Homes,
-    capacity: pd.Series,
-    limits: LimitSettings,
-    lgd: float,
-) -> Planned:
-    """The most valuable plan under budget, expected loss, capacity and reach floors; see `match_offers`."""
-    value = expected_value(p_take, terms, np.nan_to_num(pd_now), contact_cost, lgd, p_unoffered)
-    cost = contact_cost[:, None] + value.expected_incentive
-    held_to = plan_limits(value, cost, decision.allowed, home, capacity, limits)
+def plan_case(case: Case, settings: LimitSettings, capacity: dict[str, float]) -> Planned:
+    """The most valuable plan of a case under the limits of the settings, which the case then carries.
+
+    Parameters
+    ----------
+    capacity : product → how many may be offered it over all channels, NaN for any number
+    """
+    value = case_value(case)
+    case = replace(case, limits=limit_specs(case, value, settings, capacity))
+    limits = case_limits(case, value)
     # a floor may cost reach elsewhere, but no offer is made that is expected to lose
-    worthwhile = decision.allowed & (value.value > 0)
-    if decision.allowed.any() and not worthwhile.any():
-        return Planned(nothing(len(p_take), held_to), value, cost, held_to, decision, 0.0)
-    bits = pack(worthwhile)
-    plan = match_offers(value.value, bits, held_to, cells=home.cell)
-    by_hand = greedy(value.value, bits, held_to, cost)
+    bits = worthwhile(case, value)
+    if case.allowed.any() and not bits.any():
+        return Planned(case, value, limits, nothing(len(case.customers), limits), 0.0)
+    product = np.unique(case.offers["product_id"].to_numpy(str), return_inverse=True)[1]
+    plan = Problem(value.value, bits, limits, exclusive=product).solve()
+    cost = case.contact_cost[None, :] + value.expected_incentive
+    by_hand = greedy(value.value, bits, limits, cost)
     chosen = by_hand >= 0
-    return Planned(plan, value, cost, held_to, decision, float(value.value[chosen, by_hand[chosen]].sum()))
+    return Planned(case, value, limits, plan, float(value.value[chosen, by_hand[chosen]].sum()))
 
 
 def nothing(customers: int, limits: list[Limit]) -> Plan:
     """The plan to offer nobody anything: the best there is when no offer is worth more than it costs."""
     zeros = {limit.name: 0.0 for limit in limits}
     return Plan(np.full(customers, -1), 0.0, 0.0, 0.0, zeros, dict(zeros))
-
-
-def plan_limits(
-    value: Value, cost: np.ndarray, allowed: np.ndarray, home: Homes, capacity: pd.Series, settings: LimitSettings
-) -> list[Limit]:
-    """Budget, expected loss, capacity by product, and a reach floor by segment.
-
-    The loss limit is a share of what offering everybody the most valuable product would lose. A floor counts only
-    people for whom some offer is worth more than it costs: unreached is no reason to lend at a loss.
-    """
-    contactable = allowed.any(axis=1)
-    limits = [Limit("budget", "<=", settings.budget_per_person * float(contactable.sum()), cost)]
-    best = np.where(allowed, value.value, -np.inf).argmax(axis=1)
-    lost = float(value.expected_loss[contactable, best[contactable]].sum())
-    if lost > 0:
-        limits.append(Limit("expected loss", "<=", settings.loss_share * lost, value.expected_loss))
-    columns = np.eye(len(capacity))
-    for j, (product_id, total) in enumerate(capacity.items()):
-        if np.isfinite(total):
-            limits.append(Limit(f"capacity {product_id}", "<=", float(total), columns[j][None, :]))
-    worthwhile = (allowed & (value.value > 0)).any(axis=1)
-    for segment in sorted(set(home.segment) - {""}):
-        inside = home.segment == segment
-        floor = np.floor(settings.reach_floor * float((inside & worthwhile).sum()))
-        if floor >= 1:
-            limits.append(Limit(f"reach {segment}", ">=", float(floor), np.ones((1, 1)), inside))
-    return limits

@@ -29,10 +29,10 @@ def quality_document(judged: JudgedOffers, products: list[str], homes: np.ndarra
         f"ndcg@{AT}": _compared(judged.quality, judged.baseline),
         "ece": calibration_error(p, y),
         "base_rate": float(y.mean()),
-        "curve": _records(reliability(p, y)),
-        "by_offer": _records(calibration_by(p, y, offers)),
-        "by_segment": _records(by_segment),
-        "lift": _records(lift_by_bin(p, y)),
+        "curve": plain_records(reliability(p, y)),
+        "by_offer": plain_records(calibration_by(p, y, offers)),
+        "by_segment": plain_records(by_segment),
+        "lift": plain_records(lift_by_bin(p, y)),
         "correction": {name: _plain(value) for name, value in best._asdict().items()},
     }  # fmt: skip
 
@@ -52,7 +52,8 @@ def _mean_by(quality: np.ndarray, homes: np.ndarray, table: pd.DataFrame) -> lis
     return [float(means[group]) for group in table["group"]]
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON can hold them."""
     return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 

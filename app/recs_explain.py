@@ -10,14 +10,19 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from app import facts, planning
-from app.contactable import contactable
+from app import facts
+from app.contactable import channels, contactable
 from app.default_scores import default_probabilities
-from app.material import Inputs, read_inputs, windows
+from app.eligibility import applied_rules, by_product
+from app.eligibility_facts import read_background
+from app.material import Inputs, numeric_columns, read_inputs, windows
 from app.model_tables import MODEL, models_folder
-from app.recs_models import feature_names, home_segments, scene_and_segment
+from app.planning import offer_table
+from app.recs_models import home_segments, scene_and_segment
+from app.run_case import open_channels
 from recsys import champions
 from recsys.cold import ShrunkenRates, blended, read_rates
+from recsys.eligible import stage_grid
 from recsys.explain import LEAST, Contributions, Names, contributions, reasons, typical_lean
 from recsys.interactions import Interactions, Takes
 from recsys.kept_champion import kept_champion
@@ -146,17 +151,20 @@ def _known(workspace: Workspace, settings: Settings, customer: str) -> Known:
         )
         takes = facts.read_takes(connection, end)
         reach = contactable(connection, workspace, dataset, customers, end, settings)
-        held = facts.read_open_accounts(connection, end, (len(customers), len(products)))
-    born = frame_of(read(workspace, "customers", ["customer_id", "birth_year"])).set_index("customer_id")["birth_year"]
-    chances = default_probabilities(workspace, end)
-    pd_now = np.nan if chances is None else float(chances.get(customer, np.nan))
-    scenes = set(inputs.active.loc[inputs.active["customer_id"] == customer, "scene_id"])
-    active = [of is None or not len(of) or bool(scenes & set(of)) for of in products["scenes"]]
-    decision = planning.eligibility(
-        products, reach._replace(mask=reach.mask[[row]]), np.array([active]), held[[row]],
-        np.array([born.get(customer, np.nan)], float), np.array([pd_now]), end.tz_convert(dataset.timezone).year,
-        settings.limits.pd_max,
+        chances = default_probabilities(workspace, end)
+        pd_now = np.full(len(customers), np.nan) if chances is None else chances.reindex(customers).to_numpy(float)
+        background = read_background(connection, workspace, inputs, reach, pd_now, settings).of(np.array([row]))
+        amounts = facts.read_amounts(connection, end, products)
+    names = open_channels(reach, settings)
+    offers = offer_table(products, names, amounts)
+    rules = applied_rules(
+        background, products, amounts, offers, end.tz_convert(dataset.timezone).year, settings.limits,
+        channels(settings),
     )  # fmt: skip
+    grid = stage_grid(rules, 1, len(offers), end)
+    # a product stands by the channel on which it gets furthest
+    reason = by_product(grid.reason, offers, products["product_id"].tolist())
+    decision = Decision(reason == 0, reason, grid.reasons)
     return Known(run, end, inputs, behaviour, takes, decision, row)
 
 
@@ -239,7 +247,7 @@ def _names(workspace: Workspace, pinned: Pinned, known: Known) -> Names:
             for code, en, zh in zip(frame[key], frame["name_en"], frame["name_zh"], strict=True)
             if isinstance(en, str) and isinstance(zh, str)
         }
-    return Names(pinned.items.tolist(), feature_names(known.inputs.now), pinned.products, said)
+    return Names(pinned.items.tolist(), numeric_columns(known.inputs.now), pinned.products, said)
 
 
 def _rows_of(run: Path, name: str, customer: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The commands around the champion: `scenefit recs fit | tune | explain | promote | rollback | list`."""
+"""The commands around the champion: `scenefit recs fit | tune | explain | promote | rollback | pin | list …`."""
 
 from __future__ import annotations
 
@@ -153,6 +153,74 @@ def rollback(
     with entered(place, "recs rollback", {"reason": reason}):
         event = recs_models.roll_back(place, reason, _now(), person())
     _told(event, as_json)
+
+
+@app.command()
+def pin(
+    workspace: Folder = HERE,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let the champion decide in runs from now on, instead of the model that each run learns."""
+    from app import recs_models
+    from app.audited import person
+
+    place = opened_at(workspace).place
+    with entered(place, "recs pin", {"reason": reason}):
+        event = recs_models.pin(place, reason, _now(), person())
+    _told(event, as_json)
+
+
+@app.command()
+def unpin(
+    workspace: Folder = HERE,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let every run decide by the model that it learns itself again."""
+    from app import recs_models
+    from app.audited import person
+
+    place = opened_at(workspace).place
+    with entered(place, "recs unpin", {"reason": reason}):
+        event = recs_models.unpin(place, reason, _now(), person())
+    _told(event, as_json)
+
+
+@app.command()
+def response(workspace: Folder = HERE, as_json: AsJson = False) -> None:
+    """How well the newest run foretold who takes: reliability, lift and profit on held-out campaigns, by channel."""
+    from app.recs_response import response_document
+    from scenefit.contracts.errors import NotFitted
+
+    folder = workspace_at(workspace).latest()
+    document = response_document(folder)
+    if document is None:
+        raise NotFitted(f"{folder}: the run kept no held-out offers; bring finished campaigns and run anew")
+    if as_json:
+        print_json(document)
+        return
+    from app.recs_text import response_lines
+
+    _echo(response_lines(document))
+
+
+@app.command()
+def evidence(workspace: Folder = HERE, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """On what the share of takers of each product rests: own offers, or similar products for a time."""
+    from app.recs_evidence import evidence_document
+    from scenefit.runtime.settings import read_settings
+
+    opened = opened_at(workspace)
+    until = moment(as_of, opened.timezone, "--as-of") or opened.place.dataset().until
+    settings = read_settings(workspace)
+    document = evidence_document(opened.place, until, settings.flow.horizon_days, settings.runtime.memory_limit)
+    if as_json:
+        print_json(document)
+        return
+    from app.recs_text import evidence_lines
+
+    _echo(evidence_lines(document))
 
 
 @app.command("list")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from app.material import Inputs, material, read_inputs, snapshot_days, snapshots_wanted, windows
+from app.material import Inputs, material, numeric_columns, read_inputs, snapshot_days, snapshots_wanted, windows
 from app.model_tables import MODEL, models_folder
 from app.recs_documents import quality_document
 from app.tasks import Shared
@@ -31,7 +31,6 @@ from scenefit.runtime.parallel import Backend, pmap
 from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import connect, raw_views, read_parquet
 from scenefit.runtime.workspace import Workspace, write_text
-from segmentation.columns import column_kind
 
 BEST = "best.json"
 # facts by which a version predicts; nobody reads them
@@ -97,7 +96,7 @@ def fit(
     products = inputs.catalogue.products["product_id"].astype(str).tolist()
     homes = home_segments(workspace, inputs.catalogue.customers)
     facts = {
-        **parts, "model": MODEL, "products": products, "features": feature_names(inputs.now),
+        **parts, "model": MODEL, "products": products, "features": numeric_columns(inputs.now),
         "service": "offers_v1", "registered_at": at, "registered_by": by,
         "data": {"name": inputs.dataset.name, "fingerprint": inputs.dataset.fingerprint,
                  "synthetic": inputs.dataset.synthetic, "currency": inputs.dataset.currency},
@@ -182,6 +181,16 @@ def roll_back(workspace: Workspace, reason: str, at: str, by: str) -> Event:
     return champions.roll_back(models_folder(workspace), at, by, reason)
 
 
+def pin(workspace: Workspace, reason: str, at: str, by: str) -> Event:
+    """Let the champion decide in runs; see `champions.pin`."""
+    return champions.pin(models_folder(workspace), at, by, reason)
+
+
+def unpin(workspace: Workspace, reason: str, at: str, by: str) -> Event:
+    """Let every run decide by its own model; see `champions.unpin`."""
+    return champions.unpin(models_folder(workspace), at, by, reason)
+
+
 def version_document(workspace: Workspace, number: int) -> dict[str, Any]:
     """One version: whether it decides, its facts, and how it compares with the champion."""
     folder = models_folder(workspace)
@@ -196,6 +205,7 @@ def listed(workspace: Workspace) -> dict[str, Any]:
     return {
         "model": MODEL,
         "champion": champions.champion(folder),
+        "pinned": champions.pinned(folder),
         "versions": [version_document(workspace, number) for number in champions.version_numbers(folder)],
         "history": [event._asdict() for event in champions.history(folder)],
     }
@@ -227,11 +237,6 @@ def cold_rates(learnt: Material, homes: np.ndarray) -> ShrunkenRates:
 def scene_and_segment(homes: np.ndarray) -> list[np.ndarray]:
     """The levels of home segments, the scene first; '' without one."""
     return [np.array([home.rpartition("/")[0] for home in homes], dtype=object), homes]
-
-
-def feature_names(now: pd.DataFrame) -> list[str]:
-    """Profile features that the champion reads, in order."""
-    return [n for n in now.columns if n != "event_timestamp" and column_kind(now[n]) != "text"]
 
 
 def _load_implicit() -> None:

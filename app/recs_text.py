@@ -69,6 +69,49 @@ def explanation_lines(document: dict[str, Any], lang: str) -> list[str]:
     return lines
 
 
+def response_lines(document: dict[str, Any]) -> list[str]:
+    """The response model on held-out campaigns, all together and by channel."""
+    right = document["correction"]
+    lines = [f"held-out campaigns: {', '.join(document['campaigns'])}", _response_line("all channels", document)]
+    lines += [_response_line(part["channel"], part) for part in document["channels"]]
+    if right["method"] == "none":
+        return [*lines, "no correction surely helps: the probabilities stand as they are"]
+    single = " and a shift for each product" if right["by_offer"] else ""
+    return [
+        *lines,
+        f"corrected in the plan by {right['method']}{single}: calibration error {right['before']:.4f} before, "
+        f"{right['after']:.4f} after, on offers it was not learned from",
+    ]
+
+
+def evidence_lines(document: dict[str, Any]) -> list[str]:
+    """What each product rests on, those on starting evidence first."""
+    order = {"borrowed": 0, "unknown": 1, "own": 2}
+    rows = sorted(document["products"], key=lambda row: (order[row["state"]], row["days"], row["product_id"]))
+    lines = [f"as of {document['as_of']}: {len(rows)} live products"]
+    for row in rows:
+        head = f"  {row['product_id']}  {row['takes']:,} of {row['offers']:,} offers taken"
+        if row["state"] == "borrowed":
+            lines.append(
+                f"{head}; estimate {row['rate']:.2%}, {row['borrowed']:.0%} of it from similar products "
+                f"(most alike {row['nearest']}), gone on {row['gone_at'][:10]} or after "
+                f"{row['offers_left']:,.0f} offers"
+            )
+        else:
+            lines.append(f"{head}; " + ("nothing is known" if row["state"] == "unknown" else f"own {row['own']:.2%}"))
+    return lines
+
+
+def _response_line(name: str, part: dict[str, Any]) -> str:
+    first, profit = part["lift"][0], part["profit"]
+    money = f", profit of the first tenth {profit[0]['profit']:,.2f}" if profit else ""
+    return (
+        f"  {name}: {part['takers']:,} of {part['offers']:,} took ({part['base_rate']:.2%}, promised "
+        f"{part['promised']:.2%}), calibration error {part['ece']:.4f}, lift of the first tenth "
+        f"{first['lift']:.2f}{money}"
+    )
+
+
 def _offer_lines(offer: dict[str, Any], lang: str) -> list[str]:
     why = offer["why_not"]
     head = f"{offer['product_id']} {offer[f'name_{lang}']}"

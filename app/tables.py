@@ -10,6 +10,7 @@ from app.finished_run import FinishedRun
 from app.i18n import EMPTY, Speech
 from app.quality import QualityRow
 from app.sentences import binding, limit_sentence, limit_total
+from scenefit.contracts.tables.consents import CHANNELS
 
 
 class Figure(NamedTuple):
@@ -150,8 +151,9 @@ def limit_sentences(limits: list[dict[str, Any]], run: FinishedRun, say: Speech,
 
 
 def subjects(run: FinishedRun, say: Speech) -> dict[str, str]:
-    """What a limit can be about, by id: products, segments, scenes."""
-    return {**run.scene_names(say.lang), **run.product_names(say.lang), **run.segment_names(say.lang)}
+    """What a limit can be about, by id: channels, products, segments, scenes."""
+    channels = {channel: say.label(channel) for channel in CHANNELS}
+    return {**channels, **run.scene_names(say.lang), **run.product_names(say.lang), **run.segment_names(say.lang)}
 
 
 def home_scenes(run: FinishedRun, say: Speech) -> dict[str, str]:

@@ -130,11 +130,12 @@ def takers(folder: Path) -> list[list[Any]]:
     setting = np.eye(len(kinds))[code]
     none, zero = np.full(len(made), -1), np.zeros(len(made))
     rows: list[list[Any]] = []
-    sides = {"own record": record, "own record and purchases": np.hstack([record, np.log1p(bought)])}
-    for name, facts in sides.items():
+    # facts and strength were chosen on campaigns 8 to 12 and 13 to 16, each learned from what had ended before
+    sides = {"own record": (record, 0.1), "own record and purchases": (np.hstack([record, np.log1p(bought)]), 0.003)}
+    for name, (facts, strength) in sides.items():
         offered = Offered(facts, setting, none, zero)
         part = [Offered(*(block[some] for block in offered)) for some in (train, test)]
-        p = Response(1).fit(part[0], np.isfinite(took[train])).probabilities(part[1])
+        p = Response(1, c=strength).fit(part[0], np.isfinite(took[train])).probabilities(part[1])
         y, n = np.isfinite(took[test]), f"customers' letters, {test.sum():,}"
         rows += [["AUC", name, _resampled(roc_auc_score, y, p), n],
                  ["average precision", name, _resampled(average_precision_score, y, p), n]]  # fmt: skip

@@ -19,7 +19,7 @@ from scenefit.runtime import models
 from scenefit.runtime.models import Saved
 from scenefit.runtime.workspace import disk_errors, write_text
 
-Deed = Literal["registered", "promoted", "rolled back"]
+Deed = Literal["registered", "promoted", "rolled back", "pinned", "unpinned"]
 LOCK = "_lock"
 FEWEST = 100  # customers judged by both; with fewer an interval tells nothing
 _VERSION = re.compile(r"v(\d{4,})")
@@ -154,6 +154,46 @@ def roll_back(folder: Path, at: str, by: str, reason: str) -> Event:
             raise SettingsError("champions: there was no champion before this one; promote another version instead")
         read_version(folder, stack[-2])
         return _note(folder, "rolled back", stack[-2], stack[-1], at, by, reason.strip(), {})
+
+
+def pin(folder: Path, at: str, by: str, reason: str = "") -> Event:
+    """Let the champion decide in runs from now on, whichever version it is then; the version of this moment is noted.
+
+    Raises
+    ------
+    SettingsError : there is no champion, or it decides already.
+    StoreError : somebody else is changing the models at this moment.
+    """
+    with _writing(folder):
+        number = champion(folder)
+        if number is None:
+            raise SettingsError("champions: there is no champion that could decide; promote a version first")
+        if pinned(folder) is not None:
+            raise SettingsError(f"champions: the champion, version {number}, decides in runs already; nothing to pin")
+        read_version(folder, number)
+        return _note(folder, "pinned", number, None, at, by, reason.strip(), {})
+
+
+def unpin(folder: Path, at: str, by: str, reason: str = "") -> Event:
+    """Let every run decide by the model that it learns itself again.
+
+    Raises
+    ------
+    SettingsError : the champion does not decide in runs.
+    StoreError : somebody else is changing the models at this moment.
+    """
+    with _writing(folder):
+        number = pinned(folder)
+        if number is None:
+            raise SettingsError("champions: runs decide by their own model already; nothing to unpin")
+        return _note(folder, "unpinned", number, number, at, by, reason.strip(), {})
+
+
+def pinned(folder: Path) -> int | None:
+    """The version that decides in the next run; None where a run decides by the model that it learns itself."""
+    events = history(folder)
+    last = next((event.deed for event in reversed(events) if event.deed in ("pinned", "unpinned")), "unpinned")
+    return _champions(events)[-1] if last == "pinned" else None
 
 
 def champion(folder: Path) -> int | None:

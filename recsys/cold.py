@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 
 from scenefit.contracts.errors import ContractError, NotFitted
 
@@ -218,6 +219,40 @@ def own_rate(
     if total <= 0:
         return Estimate(float("nan"), 0.0)
     return Estimate((left * prior.rate + takes) / total, left / total)
+
+
+def evidence_table(
+    products: Attributes, takes: np.ndarray, offers: np.ndarray, days: np.ndarray, least: float = STARTING_OFFERS
+) -> pd.DataFrame:
+    """On what the share of takers of each product rests: own offers, or what similar products let expect of it.
+
+    One row per product, in order: offers, takes, days, `own` share, `rate` with what is left of the starting evidence,
+    `borrowed` share of it, `start_rate` and `start_offers` (NaN where no similar product was offered), `offers_left`
+    and `days_left` until it is gone, `nearest` most similar product that was offered (−1: none), and `state`: own,
+    borrowed, or unknown where neither own offers nor starting evidence are left.
+
+    Parameters
+    ----------
+    takes, offers, days : (m,) so far, days since launch
+    """
+    rows = []
+    for j in range(len(offers)):
+        try:
+            prior = starting_evidence(products, j, takes, offers, least)
+        except NotFitted:
+            prior = StartingEvidence(float("nan"), 0.0, np.zeros(len(offers)))
+        estimate = own_rate(prior._replace(rate=np.nan_to_num(prior.rate)), takes[j], offers[j], days[j])
+        unknown = np.isnan(estimate.rate)
+        rows.append({
+            "offers": int(offers[j]), "takes": int(takes[j]), "days": float(days[j]),
+            "own": takes[j] / offers[j] if offers[j] else np.nan, "rate": estimate.rate,
+            "borrowed": estimate.borrowed, "start_rate": prior.rate,
+            "start_offers": prior.offers if prior.offers else np.nan,
+            "offers_left": max(0.0, EXPIRES_OFFERS - offers[j]), "days_left": max(0.0, EXPIRES_DAYS - days[j]),
+            "nearest": int(prior.likeness.argmax()) if prior.likeness.any() else -1,
+            "state": "unknown" if unknown else "borrowed" if estimate.borrowed > 0 else "own",
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _paths(levels: Sequence[np.ndarray]) -> list[tuple[list[tuple[str, ...]], np.ndarray]]:

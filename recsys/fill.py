@@ -1,23 +1,40 @@
-"""Filling a plan: the kernels that hand out a cell's quota by value, and what is left while limits permit."""
+"""Offers handed out one by one, the most valuable first, while every limit has room."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numba
 import numpy as np
 
+from recsys.limits import Limit, usage, weights_of
 
-def fill_cells(worth: np.ndarray, groups: np.ndarray, quota: np.ndarray) -> np.ndarray:
-    """Offer index per customer or −1: within each cell the most valuable pairs first, up to the quota.
 
-    Parameters
-    ----------
-    worth : (n, m) value at the plan's prices, −inf where not eligible
-    groups : (n,) cell of each customer
-    quota : (cells, m) whole customers per cell and product
+def topped_up(assignment: np.ndarray, worth: np.ndarray, limits: Sequence[Limit], rounds: int = 4) -> np.ndarray:
+    """Offers to unserved customers, highest `worth` first, as long as every ceiling has room.
+
+    `worth` (n, m) is −inf where nothing may be offered; a customer whose best offer does not fit is tried with the
+    next best, `rounds` times in all.
     """
-    rows, columns = np.nonzero((quota[groups] > 0) & np.isfinite(worth))
-    order = np.argsort(-worth[rows, columns], kind="stable")
-    return _fill(rows[order], columns[order], groups, quota.copy(), len(worth))
+    plan = assignment.copy()
+    ceilings = [limit for limit in limits if limit.sense == "<="]
+    users = np.flatnonzero(plan < 0)
+    choices = np.argsort(-worth[users], axis=1, kind="stable")[:, :rounds]
+    for choice in range(choices.shape[1]):
+        best = choices[:, choice]
+        gain = worth[users, best]
+        open_ = gain > -np.inf
+        if not open_.any():
+            break
+        users, choices, best, gain = users[open_], choices[open_], best[open_], gain[open_]
+        candidate = np.full(len(plan), -1)
+        candidate[users] = best
+        weights = np.array([weights_of(limit, candidate)[users] for limit in ceilings]).reshape(-1, len(users))
+        room = np.array([limit.total - usage(limit, plan) for limit in ceilings])
+        accepted = top_up(np.argsort(-gain, kind="stable"), weights, room)
+        plan[users[accepted]] = best[accepted]
+        users, choices = users[~accepted], choices[~accepted]
+    return plan
 
 
 def top_up(order: np.ndarray, weights: np.ndarray, room: np.ndarray) -> np.ndarray:
@@ -26,25 +43,6 @@ def top_up(order: np.ndarray, weights: np.ndarray, room: np.ndarray) -> np.ndarr
     `weights` (limits, n) is what candidate i would use of each limit, `room` (limits,) what is left.
     """
     return _top_up(order, np.ascontiguousarray(weights.T), room.copy())
-
-
-def take_back(weights: np.ndarray, excess: float, holds: np.ndarray, slack: np.ndarray) -> np.ndarray:
-    """Which offers to take back, in the given order, until a limit's excess is gone and no reach floor is broken.
-
-    `weights` (n,) use of the limit, `holds` (floors, n) what each offer gives a floor, `slack` (floors,) to spare.
-    """
-    return _take_back(weights, excess, np.ascontiguousarray(holds.T), slack.copy())
-
-
-@numba.njit(cache=True)
-def _fill(rows: np.ndarray, columns: np.ndarray, groups: np.ndarray, quota: np.ndarray, n: int) -> np.ndarray:
-    assignment = np.full(n, -1, np.int64)
-    for position in range(len(rows)):
-        i, j = rows[position], columns[position]
-        if assignment[i] < 0 and quota[groups[i], j] > 0:
-            assignment[i] = j
-            quota[groups[i], j] -= 1
-    return assignment
 
 
 @numba.njit(cache=True)
@@ -62,22 +60,3 @@ def _top_up(order: np.ndarray, weights: np.ndarray, room: np.ndarray) -> np.ndar
             for limit in range(len(room)):
                 room[limit] -= weights[i, limit]
     return accepted
-
-
-@numba.njit(cache=True)
-def _take_back(weights: np.ndarray, excess: float, holds: np.ndarray, slack: np.ndarray) -> np.ndarray:
-    dropped = np.zeros(len(weights), np.bool_)
-    for i in range(len(weights)):
-        if excess <= 0:
-            break
-        spare = True
-        for floor in range(len(slack)):
-            if holds[i, floor] > slack[floor]:
-                spare = False
-                break
-        if spare:
-            dropped[i] = True
-            excess -= weights[i]
-            for floor in range(len(slack)):
-                slack[floor] -= holds[i, floor]
-    return dropped

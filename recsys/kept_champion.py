@@ -51,3 +51,20 @@ def kept_champion(saved: Saved) -> Learned:
     except (KeyError, TypeError) as error:
         raise StoreError(f"champion: {error} is missing or of another kind; fit it again with `recs fit`") from error
     return Learned(als, head)
+
+
+def on_items(learned: Learned, items: np.ndarray, here: np.ndarray) -> Learned:
+    """A champion over other items of behaviour: those it never saw say nothing, those that are gone are left out.
+
+    Parameters
+    ----------
+    items : ids of the items it learned, in the order of its item vectors
+    here : ids of the items in which behaviour is counted now
+    """
+    known = {item: place for place, item in enumerate(items.tolist())}
+    places = np.array([known.get(item, -1) for item in here.tolist()], dtype=np.int64)
+    old = learned.als
+    als = AlternatingLeastSquares(old.factors, old.regularization, old.alpha, old.iterations, old.seed)
+    als.item_factors_ = np.zeros((len(here), old.item_factors_.shape[1]), old.item_factors_.dtype)
+    als.item_factors_[places >= 0] = old.item_factors_[places[places >= 0]]
+    return Learned(als, learned.head)

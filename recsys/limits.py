@@ -8,9 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from recsys.ranking import unpack
 from scenefit.contracts.errors import ContractError, Infeasible
 
 TOLERANCE = 1e-9  # relative; sums of a million floats are exact to about 1e-12
+BLOCK = 50_000  # customers looked at at once
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ def weights_of(limit: Limit, assignment: np.ndarray) -> np.ndarray:
     n = len(assignment)
     rows = np.zeros(n, int) if limit.weight.shape[0] == 1 else np.arange(n)
     columns = np.zeros(n, int) if limit.weight.shape[1] == 1 else np.maximum(assignment, 0)
-    weights = np.where(assignment >= 0, limit.weight[rows, columns], 0.0)
+    weights = np.where(assignment >= 0, limit.weight[rows, columns].astype(np.float64), 0.0)
     return weights if limit.where is None else np.where(limit.where, weights, 0.0)
 
 
 def usage(limit: Limit, assignment: np.ndarray) -> float:
-    """What a plan uses of one limit, added up from the plan alone."""
-    return float(weights_of(limit, assignment).sum())
+    """What a plan uses of one limit, added up from the plan alone; `assignment` (n,) or (n, K), −1 for none."""
+    if assignment.ndim == 1:
+        return float(weights_of(limit, assignment).sum())
+    return float(sum(weights_of(limit, assignment[:, place]).sum() for place in range(assignment.shape[1])))
 
 
 def broken(assignment: np.ndarray, limits: Sequence[Limit]) -> list[tuple[Limit, float]]:
@@ -103,25 +107,35 @@ def check_limits(limits: Sequence[Limit], n: int, m: int) -> None:
             )
 
 
-def check_reach(limits: Sequence[Limit], allowed: np.ndarray) -> None:
-    """Make sure that every limit could be kept if it stood alone.
+def check_reach(limits: Sequence[Limit], furthest: Sequence[float]) -> None:
+    """Make sure that every limit could be kept if it stood alone; `furthest` is how far each can get.
 
     Raises
     ------
     Infeasible : names the limit and how far it can get.
     """
-    anything = allowed.any(axis=1)
-    for limit in limits:
+    for limit, most in zip(limits, furthest, strict=True):
         if limit.sense == "<=" and limit.total < 0:
             raise Infeasible(f"match: {limit.name!r} must be <= {limit.total:,.6g}, but an empty plan uses 0; raise it")
-        if limit.sense == "<=" or limit.total <= 0:
-            continue
-        if limit.weight.shape[1] == 1:
-            most = broadcast_weights(limit)[:, 0] * anything
-        else:
-            most = np.where(allowed, broadcast_weights(limit), 0.0).max(axis=1)
-        if most.sum() < limit.total * (1 - TOLERANCE):
+        if limit.sense == ">=" and most < limit.total * (1 - TOLERANCE):
             raise Infeasible(
                 f"match: {limit.name!r} must be >= {limit.total:,.6g}, but all who may get an offer come to "
-                f"{most.sum():,.6g}; lower it or loosen the eligibility rules"
+                f"{most:,.6g}; lower it or loosen the eligibility rules"
             )
+
+
+def furthest(limit: Limit, m: int, eligible: np.ndarray, per_customer: int = 1) -> float:
+    """What a floor could come to if everybody got the offers that weigh most in it; 0 for a ceiling, never asked."""
+    n, total = len(eligible), 0.0
+    if limit.sense == "<=":
+        return total
+    for first in range(0, n, BLOCK):
+        part = slice(first, first + BLOCK)
+        rows = part if limit.weight.shape[0] > 1 else slice(0, 1)
+        weights = np.where(unpack(eligible[part], m), limit.weight[rows], 0.0)
+        if limit.where is not None:
+            weights = weights[limit.where[part]]
+        if per_customer < m:
+            weights = np.partition(weights, m - per_customer, axis=1)[:, m - per_customer :]
+        total += float(weights.sum())
+    return total

@@ -1,15 +1,63 @@
-"""A plan's problem, prepared once and solved for any totals of its limits."""
+"""A plan's problem, prepared once and solved for any totals of its limits.
+
+Prices by Newton on the smoothed dual (`match_newton`), the torn customers exactly (`match_core`), the last few in whole
+offers; the bound is the Lagrangian dual of everybody in float64. Method, picture and figures: docs/matching.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from recsys.limits import Limit
-from recsys.match import Plan, match_offers
-from scenefit.contracts.errors import ContractError
+from recsys.limits import TOLERANCE, Limit, check_limits, check_reach, furthest
+from recsys.match_core import Columns, Solved, core_programme, used
+from recsys.match_layout import Layout, layout, signs
+from recsys.match_newton import LAST, NEAR, TEMPERATURES, Descent, Slope, descent
+from recsys.ranking import check_bits, unpack
+from scenefit.contracts.errors import ContractError, Infeasible, NotEligible
+
+SAMPLED = 600_000  # prices of customers with so many pairs, or of a quarter of few, start those of all
+SAMPLED_FROM = 300_000
+CORE = 8_000  # torn customers solved exactly at first, or a quarter of few
+EXACT_PAIRS = 20_000  # up to here everybody is
+ROUNDS = 10
+GROWTH = 1.7
+CLOSE = 1e-8  # relative gap at which the linear programme counts as solved
+MET = 1e-7  # of a limit's total
+WHOLE_PAIRS = 3_000  # up to here everything is solved in whole offers at once
+EXTRA = 120  # torn customers besides the fractional ones that are re-opened in whole offers
+ENOUGH = 1e-7  # relative gap at which a plan in whole offers is good enough
+BLOCK = 50_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan: offer index per customer or −1, its value, and how far at most the best plan is from it.
+
+    `assignment` is (n,), or (n, K) with −1 behind the last offer where up to K > 1 are planned. `gap` is
+    (upper_bound − value) / |upper_bound|. `usage` and `shadow_prices` are by limit name; a shadow price is what one
+    more unit of the limit would earn: not negative for a ceiling, not positive for a floor.
+    """
+
+    assignment: np.ndarray
+    value: float
+    upper_bound: float
+    gap: float
+    usage: dict[str, float]
+    shadow_prices: dict[str, float]
+
+
+class _Core(NamedTuple):
+    """The torn customers' programme: candidate pairs, the offers of all others, its solution."""
+
+    columns: Columns
+    fixed_who: np.ndarray
+    fixed_offer: np.ndarray
+    margin: np.ndarray
+    solved: Solved
 
 
 class Problem:
@@ -19,8 +67,14 @@ class Problem:
     ----------
     values : (n, m) worth of offering, currency units
     eligible : bits (n, words)
+    limits : see `Limit`
     per_customer : at most so many offers each
-    exclusive : (m,) group of each offer; a customer gets at most one of a group; None: no groups
+    exclusive : (m,) group of each offer, from 0; a customer gets at most one of a group; None: no groups
+
+    Raises
+    ------
+    ContractError : values are not finite, or shapes do not fit.
+    NotEligible : no customer may get any offer.
     """
 
     def __init__(
@@ -31,22 +85,393 @@ class Problem:
         per_customer: int = 1,
         exclusive: np.ndarray | None = None,
     ) -> None:
+        _check(values, eligible, per_customer, exclusive)
+        check_limits(limits, *values.shape)
+        if not (eligible.any()):
+            n, m = values.shape
+            raise NotEligible(f"match: none of {n:,} customers may get any of {m} offers; loosen the eligibility rules")
         self.values = values
         self.eligible = eligible
         self.limits = list(limits)
-        self.per_customer = per_customer
-        self.exclusive = exclusive
+        self.per_customer = min(per_customer, values.shape[1])
+        self.group = np.arange(values.shape[1]) if exclusive is None else np.asarray(exclusive, np.int64)
+        self._furthest = [furthest(limit, values.shape[1], eligible, self.per_customer) for limit in self.limits]
+        self._laid: Layout | None = None
 
-    def solve(self, totals: Mapping[str, float] | None = None, start: np.ndarray | None = None) -> Plan:  # noqa: ARG002
-        """The most valuable plan; `totals` replaces totals by limit name, `start` (limits,) are prices to begin at.
+    @property
+    def laid(self) -> Layout:
+        """The arrays of the passes, made when first asked for."""
+        if self._laid is None:
+            self._laid = layout(self.values, self.eligible, self.limits)
+        return self._laid
+
+    def solve(self, totals: Mapping[str, float] | None = None, start: np.ndarray | None = None) -> Plan:
+        """The most valuable plan that keeps every limit.
+
+        Parameters
+        ----------
+        totals : totals that replace the stated ones, by limit name
+        start : (limits,) shadow prices to begin at, such as those of a plan under other totals
 
         Raises
         ------
-        ContractError, NotEligible, Infeasible : as `match_offers`.
+        ContractError : an unknown limit, a total or price that is not finite.
+        Infeasible : names the limits that cannot be met together, and by how much.
         """
+        limits = self._with(totals)
+        check_reach(limits, self._furthest)
+        sign = signs(limits)
+        room = sign * np.array([limit.total for limit in limits])
+        if not limits:
+            return self._plan(limits, self._choice(np.zeros(0))[0], np.zeros(0), np.inf)
+        first = self._first(start, sign)
+        if self.values.size <= EXACT_PAIRS:
+            core = self._everybody(limits, room)
+            prices = core.solved.prices
+            bound = self._bound(limits, prices)
+        else:
+            core, prices, bound = self._refined(limits, room, self._prices(limits, room, first))
+        picked = self._whole(limits, room, core, bound)
+        if picked is None:
+            raise Infeasible(self._conflict(limits, core))
+        picked, proven = picked
+        return self._plan(limits, picked, prices, min(bound, proven))
+
+    def _with(self, totals: Mapping[str, float] | None) -> list[Limit]:
         changed = dict(totals or {})
         unknown = sorted(set(changed) - {limit.name for limit in self.limits})
         if unknown:
             raise ContractError(f"match: there is no limit {unknown[0]!r}; there are {[x.name for x in self.limits]}")
         limits = [replace(limit, total=float(changed.get(limit.name, limit.total))) for limit in self.limits]
-        return match_offers(self.values, self.eligible, limits, self.per_customer)
+        for limit in limits:
+            if not np.isfinite(limit.total):
+                raise ContractError(f"match: limit {limit.name!r} has the total {limit.total}; give a finite number")
+        return limits
+
+    def _first(self, start: np.ndarray | None, sign: np.ndarray) -> np.ndarray | None:
+        """Shadow prices as the method counts them: all ≥ 0."""
+        if start is None:
+            return None
+        start = np.asarray(start, np.float64)
+        if start.shape != sign.shape or not np.isfinite(start).all():
+            raise ContractError(
+                f"match: {start.shape} prices to start from, {len(sign)} limits; give one finite price each"
+            )
+        return np.maximum(sign * start, 0.0)
+
+    def _scale(self, rows: np.ndarray) -> float:
+        """The typical worth of a customer's best offer."""
+        values = np.where(unpack(self.eligible[rows], self.values.shape[1]), self.values[rows], 0.0)
+        best = values.max(axis=1)
+        served = best[best > 0]
+        return float(served.mean()) if len(served) else max(1.0, float(np.abs(values).max()))
+
+    def _prices(self, limits: list[Limit], room: np.ndarray, start: np.ndarray | None) -> Descent:
+        """Prices by Newton: from a sample to everybody, or from known prices straight on everybody."""
+        n = len(self.values)
+        sampled = self.values.size >= SAMPLED_FROM
+        some = min(max(SAMPLED // self.values.shape[1], 1_000), max(n // 4, 1)) if sampled else n
+        rows = np.sort(np.random.default_rng(0).permutation(n)[:some])
+        scale, most = self._scale(rows), self._dearest(rows)
+        prices = np.full(len(limits), 1e-3) * np.minimum(most, 1.0) if start is None else np.minimum(start, most)
+        hot = [t * scale for t in (TEMPERATURES if start is None else NEAR)]
+        last = [t * scale for t in LAST]
+        if not sampled:
+            return self._descent(self.laid, room, prices, [*hot, last[-1]], most, 1e-7)
+        first = self._descent(self.laid.rows(rows), room * len(rows) / n, prices, hot, most, 1e-6)
+        return self._descent(self.laid, room, first.last, last if start is None else last[-1:], most, 1e-6)
+
+    def _dearest(self, rows: np.ndarray) -> np.ndarray:
+        """A price for each limit at which nothing that uses it is worth offering any more."""
+        laid = self.laid.rows(rows).laid
+        top = max(1.0, float(np.abs(np.where(laid.values > -1e29, laid.values, 0.0)).max()))
+        least = np.full(len(self.limits), np.inf)
+        for number, limit in enumerate(self.limits):
+            weight = limit.weight[rows] if limit.weight.shape[0] > 1 else limit.weight
+            used_ = weight[weight > 0]
+            least[number] = float(np.quantile(used_, 0.05)) if len(used_) else 1.0
+        return 20.0 * top / least
+
+    def _descent(
+        self, laid: Layout, room: np.ndarray, prices: np.ndarray, temperatures: list[float], most: np.ndarray,
+        tol: float,
+    ) -> Descent:  # fmt: skip
+        return descent(
+            lambda at, tau, curved: slope(laid, room, at, tau, curved, self.per_customer, self.group),
+            prices, temperatures, most, tol,
+        )  # fmt: skip
+
+    def _choice(self, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Everybody's best offers at the prices (n, K) and their margins."""
+        from recsys.match_kernels import choice_pass
+
+        paid = self.laid.prices(prices)
+        picked, margin = choice_pass(self.laid.laid, paid, self.per_customer, self.group)
+        return picked, margin
+
+    def _refined(self, limits: list[Limit], room: np.ndarray, found: Descent) -> tuple[_Core, np.ndarray, float]:
+        """The torn customers solved exactly until the bound of everybody meets them."""
+        n, prices, bound = len(self.values), found.best, np.inf
+        target, scale = min(CORE, max(n // 4, 500), n), self._scale(np.arange(min(n, BLOCK)))
+        # prices of a programme that had to pass a limit are worse than those it began with
+        reference = found.exact + 1e-6 * abs(found.exact)
+        hard = 3.0 * prices + 10.0 * scale / self._typical(limits)
+        core = None
+        for _ in range(ROUNDS):
+            core = self._core(limits, room, prices, min(target, n), hard)
+            new = self._bound(limits, core.solved.prices)
+            if new <= min(bound, reference):
+                bound, prices = new, core.solved.prices
+            short = core.solved.slack > MET * np.maximum(1.0, np.abs(room))
+            worth = core.solved.objective + self._worth(core.fixed_who, core.fixed_offer)
+            if not short.any() and bound - worth <= CLOSE * max(1.0, abs(bound)):
+                break
+            if short.any():
+                hard = np.where(short, 10.0 * hard, hard)
+                if target >= n and (hard > 1e9 * scale).any():
+                    break
+            if target >= n and not short.any():
+                break
+            target = int(target * GROWTH)
+        assert core is not None
+        return core, prices, bound if np.isfinite(bound) else self._bound(limits, prices)
+
+    def _typical(self, limits: list[Limit]) -> np.ndarray:
+        """What an offer that counts towards a limit typically uses of it."""
+        found = []
+        for limit in limits:
+            weight = limit.weight[:BLOCK]
+            positive = weight[weight > 0]
+            found.append(float(positive.mean()) if len(positive) else 1.0)
+        return np.array(found)
+
+    def _core(self, limits: list[Limit], room: np.ndarray, prices: np.ndarray, target: int, hard: np.ndarray) -> _Core:
+        """The programme of the `target` customers with the least margins at these prices."""
+        from recsys.match_kernels import near_offers
+
+        picked, margin = self._choice(prices)
+        n = len(picked)
+        order = np.argpartition(margin, target - 1)[:target] if target < n else np.arange(n)
+        torn = np.sort(order)
+        width = np.float32(margin[torn].max()) if target < n else np.float32(1e29)
+        paid = self.laid.prices(prices)
+        number, offer = near_offers(torn, self.laid.laid, paid, self.per_customer, self.group, width)
+        clear = np.ones(n, bool)
+        clear[torn] = False
+        who, place = np.nonzero((picked >= 0) & clear[:, None])
+        what = picked[who, place].astype(np.int64)
+        left = room - signs(limits) * used(limits, who, what)
+        columns = Columns(number, torn[number], offer)
+        solved = core_programme(self.values, limits, columns, left, self.per_customer, self.group, penalty=hard)
+        if solved is None:
+            raise Infeasible("match: the programme of the torn customers has no solution; loosen the limits")
+        return _Core(columns, who, what, margin[torn], solved)
+
+    def _everybody(self, limits: list[Limit], room: np.ndarray) -> _Core:
+        """The programme of all customers and all they may get: for few it costs less than finding out who is torn."""
+        who, offer = np.nonzero(unpack(self.eligible, self.values.shape[1]))
+        people, number = np.unique(who, return_inverse=True)
+        columns, nobody = Columns(number, who, offer), np.zeros(0, np.int64)
+        hard = 1e3 * self._scale(np.arange(len(self.values))) / self._typical(limits)
+        for _ in range(ROUNDS):
+            solved = core_programme(self.values, limits, columns, room, self.per_customer, self.group, penalty=hard)
+            if solved is None:
+                raise Infeasible("match: the programme of all customers has no solution; loosen the limits")
+            short = solved.slack > MET * np.maximum(1.0, np.abs(room))
+            if not short.any() or hard.max() > 1e12:
+                break
+            hard = np.where(short, 100.0 * hard, hard)
+        return _Core(columns, nobody, nobody, np.zeros(len(people)), solved)
+
+    def _worth(self, who: np.ndarray, offer: np.ndarray) -> float:
+        return float(self.values[who, offer].sum(dtype=np.float64))
+
+    def _bound(self, limits: list[Limit], prices: np.ndarray) -> float:
+        return upper_bound(self.values, self.eligible, limits, signs(limits) * prices, self.per_customer, self.group)
+
+    def _whole(
+        self, limits: list[Limit], room: np.ndarray, core: _Core, bound: float
+    ) -> tuple[np.ndarray, float] | None:
+        """Whole offers: those the programme left in parts, and some of their neighbours, solved again."""
+        columns, amounts = core.columns, core.solved.amounts
+        everything = len(columns.who) <= WHOLE_PAIRS and not len(core.fixed_who)
+        parted = np.unique(columns.number[(amounts > 1e-6) & (amounts < 1 - 1e-6)])
+        order = np.argsort(core.margin, kind="stable")
+        others = np.random.default_rng(0).permutation(len(order))
+        for extra in (EXTRA, 8 * EXTRA, len(order)):
+            near = np.concatenate([order[: extra // 2], others[: extra - extra // 2]])
+            opened = np.zeros(len(core.margin), bool)
+            opened[np.concatenate([parted, near])] = True
+            if everything:
+                opened[:] = True
+            inside = opened[columns.number]
+            kept = ~inside & (amounts > 0.5)
+            who = np.concatenate([core.fixed_who, columns.who[kept]])
+            offer = np.concatenate([core.fixed_offer, columns.offer[kept]])
+            again = np.unique(columns.number[inside], return_inverse=True)[1]
+            left = room - signs(limits) * used(limits, who, offer)
+            some = Columns(again, columns.who[inside], columns.offer[inside])
+            close = ENOUGH * max(1e-6, abs(bound))
+            solved = core_programme(self.values, limits, some, left, self.per_customer, self.group, whole=close)
+            if solved is not None:
+                chosen = solved.amounts > 0.5
+                who, offer = np.concatenate([who, some.who[chosen]]), np.concatenate([offer, some.offer[chosen]])
+                picked = placed(len(self.values), who, offer, self.per_customer)
+                if not missed(limits, used(limits, who, offer)):
+                    return picked, solved.bound if everything else np.inf
+            if opened.all() or everything:
+                break
+        return None
+
+    def _conflict(self, limits: list[Limit], core: _Core) -> str:
+        slack = core.solved.slack
+        moved = [
+            f"{limit.name!r} ({limit.sense} {limit.total:,.6g}) would have to move by {amount:,.6g}"
+            for limit, amount in zip(limits, slack, strict=True)
+            if amount > MET * max(1.0, abs(limit.total))
+        ]
+        if moved:
+            return f"match: the limits cannot be met together: {'; '.join(moved[:5])}. Loosen one of them"
+        return "match: the limits can be met in parts of offers, but not in whole ones; loosen the tightest a little"
+
+    def _plan(self, limits: list[Limit], picked: np.ndarray, prices: np.ndarray, bound: float) -> Plan:
+        who, place = np.nonzero(picked >= 0)
+        value = self._worth(who, picked[who, place])
+        if np.isinf(bound):
+            bound = self._bound(limits, prices)
+        if bound < value <= bound + TOLERANCE * max(1.0, abs(value)):
+            # a proven optimum, added up in another order
+            bound = value
+        usage = used(limits, who, picked[who, place])
+        assignment = picked[:, 0] if self.per_customer == 1 else picked
+        return Plan(
+            assignment=assignment.astype(np.int64),
+            value=value,
+            upper_bound=bound,
+            gap=(bound - value) / max(abs(bound), 1e-9),
+            usage={limit.name: float(u) for limit, u in zip(limits, usage, strict=True)},
+            shadow_prices={limit.name: float(p) + 0.0 for limit, p in zip(limits, signs(limits) * prices, strict=True)},
+        )
+
+
+def slope(
+    laid: Layout, room: np.ndarray, prices: np.ndarray, tau: float, curved: bool, most: int, group: np.ndarray
+) -> Slope:
+    """The smoothed dual of one shard at some prices; `room` is its share of the totals."""
+    from recsys.match_kernels import smooth_pass, smooth_pass_of_several
+
+    paid = laid.prices(prices)
+    heat = np.float32(tau)
+    if most == 1:
+        worth, use, curve = smooth_pass(laid.laid, paid, heat, curved)
+    else:
+        worth, use, curve = smooth_pass_of_several(laid.laid, paid, heat, curved, most, group)
+    transform = laid.transform
+    worth, use = worth.sum(axis=0), transform @ use.sum(axis=0)
+    hessian = np.zeros((len(prices), len(prices)))
+    if curved:
+        half = curve.sum(axis=0)
+        hessian = transform @ symmetric(half, laid.counts.shape[1]) @ transform.T / tau
+    at = float(prices @ room)
+    return Slope(at + float(worth[0]), room - use, hessian, at + float(worth[1]))
+
+
+def missed(limits: Sequence[Limit], uses: np.ndarray) -> list[str]:
+    """The limits that some use does not keep, by name."""
+    return [
+        limit.name
+        for limit, use in zip(limits, uses, strict=True)
+        if signs([limit])[0] * (use - limit.total) > TOLERANCE * max(1.0, abs(limit.total))
+    ]
+
+
+def symmetric(half: np.ndarray, offers: int) -> np.ndarray:
+    """The whole matrix: the pass writes offers × offers in full, offers × limits above and limits × limits below."""
+    whole = half.copy()
+    whole[offers:, :offers] = half[:offers, offers:].T
+    low = np.tril(half[offers:, offers:])
+    whole[offers:, offers:] = low + np.tril(low, -1).T
+    return whole
+
+
+def upper_bound(
+    values: np.ndarray,
+    eligible: np.ndarray,
+    limits: Sequence[Limit],
+    prices: np.ndarray,
+    per_customer: int = 1,
+    group: np.ndarray | None = None,
+) -> float:
+    """No plan that keeps the limits is worth more: the Lagrangian bound at these prices, in float64.
+
+    Σ_i max(0, best up to K of v_ij − Σ_l price_l · w_lij) + Σ_l price_l · total_l, prices ≥ 0 for "<=", ≤ 0 for ">=".
+    """
+    n, m = values.shape
+    group = np.arange(m) if group is None else group
+    total = sum(price * limit.total for price, limit in zip(prices, limits, strict=True))
+    priced = [(limit, price) for limit, price in zip(limits, prices, strict=True) if price]
+    same = np.zeros(m)
+    for limit, price in priced:
+        if limit.where is None and limit.weight.shape[0] == 1:
+            same += price * np.broadcast_to(limit.weight, (1, m))[0]
+    sums = []
+    for first in range(0, n, BLOCK):
+        part = slice(first, min(first + BLOCK, n))
+        reduced = np.where(unpack(eligible[part], m), values[part].astype(np.float64) - same, -np.inf)
+        for limit, price in priced:
+            if limit.where is None and limit.weight.shape[0] == 1:
+                continue
+            weight = limit.weight if limit.weight.shape[0] == 1 else limit.weight[part]
+            if limit.where is None:
+                reduced -= price * weight
+            else:
+                inside = np.flatnonzero(limit.where[part])
+                reduced[inside] -= price * (weight if len(weight) == 1 else weight[inside])
+        sums.append(float(_best_of(reduced, per_customer, group).sum()))
+    return float(np.sum(sums) + total)
+
+
+def _best_of(reduced: np.ndarray, most: int, group: np.ndarray) -> np.ndarray:
+    """Per row the sum of the best up to `most` positive values, one of a group."""
+    if most == 1:
+        return np.maximum(reduced.max(axis=1, initial=-np.inf), 0.0)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    best = np.maximum(np.maximum.reduceat(reduced[:, order], starts, axis=1), 0.0)
+    if best.shape[1] > most:
+        best = np.partition(best, best.shape[1] - most, axis=1)[:, -most:]
+    return best.sum(axis=1)
+
+
+def placed(n: int, who: np.ndarray, offer: np.ndarray, most: int) -> np.ndarray:
+    """Pairs as offers per customer (n, K), −1 behind the last."""
+    picked = np.full((n, most), -1, np.int32)
+    order = np.lexsort((offer, who))
+    who, offer = who[order], offer[order]
+    first = np.searchsorted(who, who, side="left")
+    picked[who, np.arange(len(who)) - first] = offer
+    return picked
+
+
+def _check(values: np.ndarray, eligible: np.ndarray, per_customer: int, exclusive: np.ndarray | None) -> None:
+    if values.ndim != 2:
+        raise ContractError(f"match: values have shape {values.shape}; they must be (customers, products)")
+    n, m = values.shape
+    if per_customer < 1:
+        raise ContractError(f"match: per_customer is {per_customer}; plan at least one offer per customer")
+    if per_customer > m:
+        raise ContractError(f"match: per_customer is {per_customer}, there are {m} offers; ask for at most so many")
+    for first in range(0, n, BLOCK):
+        block = values[first : first + BLOCK]
+        if not np.isfinite(block).all():
+            i, j = np.argwhere(~np.isfinite(block))[0]
+            raise ContractError(
+                f"match: the value of offer {j} for customer {first + i} is {block[i, j]}; every value must be finite"
+            )
+    if len(eligible) != n:
+        raise ContractError(f"match: {n:,} customers, {len(eligible):,} rows of eligibility; give one each")
+    check_bits(eligible, n, m)
+    if exclusive is not None and (np.shape(exclusive) != (m,) or np.min(exclusive, initial=0) < 0):
+        raise ContractError(
+            f"match: exclusive groups have shape {np.shape(exclusive)}; give each of {m} offers a number from 0"
+        )

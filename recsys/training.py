@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from recsys.behaviour import NextItem, Past
+from recsys.calibrate import OfferCorrection, offer_correction
 from recsys.evaluate import ProbabilityQuality, RankingQuality, probability_quality, ranking_quality
 from recsys.interactions import Interactions, Takes, microseconds
 from recsys.models import AlternatingLeastSquares, Popularity
@@ -71,11 +72,25 @@ class NextItemQuality(NamedTuple):
     new: Compared
 
 
+class HeldOut(NamedTuple):
+    """Offers of held-out campaigns: who, which product (−1: none), which of the model's channels, P promised, taken.
+
+    `p` is what a model that knew none of these campaigns promised, before any correction.
+    """
+
+    who: np.ndarray
+    product: np.ndarray
+    channel: np.ndarray
+    p: np.ndarray
+    took: np.ndarray
+
+
 class ResponseLearned(NamedTuple):
     """The response model and its quality on held-out campaigns.
 
     `usual` is the mix of campaign kinds that it learned from and `channels` those it knows, in the order of the
     model's setting columns; `by_product` says whether arms with a single product taught it product terms.
+    `correction` is learned on the held-out offers and puts right what the model promises, where that surely helps.
     """
 
     model: Response
@@ -84,6 +99,13 @@ class ResponseLearned(NamedTuple):
     by_product: bool
     quality: ProbabilityQuality
     campaigns: tuple[str, ...]
+    held_out: HeldOut
+    correction: OfferCorrection
+
+    def matrix(self, profile: np.ndarray, kind: np.ndarray, fit: np.ndarray) -> np.ndarray:
+        """Corrected P(take | offered) of every product, shape (n, products); arguments as of `Response.matrix`."""
+        p = self.model.matrix(profile, kind, fit)
+        return self.correction.apply(p, np.arange(p.shape[1])[None, :])
 
 
 def learn_next_offer(material: Material, first: int, last: int, only: np.ndarray | None = None) -> Learned:
@@ -195,13 +217,26 @@ def learn_response(
             "bring older campaigns, or name fewer to judge by"
         )
     earlier = Response(material.products).fit(_some(made, train), took[train] < microseconds(cut))
-    quality = probability_quality(earlier.probabilities(_some(made, test)), np.isfinite(took[test]))
+    judged_on = _held_out(offers, made, test, earlier, channels, took)
+    quality = probability_quality(judged_on.p, judged_on.took)
     everything = known & (offers["closes_at"] <= material.edges[-1]).to_numpy()
     model = Response(material.products).fit(_some(made, everything), np.isfinite(took[everything]))
     by_product = bool((made.product[everything] >= 0).any())
     judged = tuple(sorted(offers.loc[test, "campaign_id"].unique()))
     usual = _one_hot(offers["kind"][everything], kinds).mean(axis=0)
-    return ResponseLearned(model, usual, channels, by_product, quality, judged)
+    right = offer_correction(
+        judged_on.p, judged_on.took, judged_on.product, material.products, np.random.default_rng(material.seed)
+    )
+    return ResponseLearned(model, usual, channels, by_product, quality, judged, judged_on, right)
+
+
+def _held_out(
+    offers: pd.DataFrame, made: Offered, test: np.ndarray, earlier: Response, channels: Sequence[str], took: np.ndarray
+) -> HeldOut:
+    channel = pd.Index(channels).get_indexer(pd.Index(offers["channel"]))
+    who = offers["who"].to_numpy(np.int64)
+    p = earlier.probabilities(_some(made, test))
+    return HeldOut(who[test], made.product[test], channel[test], p, np.isfinite(took[test]))
 
 
 def product_fit(probabilities: np.ndarray, taken: np.ndarray) -> np.ndarray:

@@ -55,11 +55,27 @@ def expected_value(
     base = np.zeros(p_take.shape[1]) if p_unoffered is None else p_unoffered
     loss_if_taken = pd_given_take[:, None] * lgd * terms.amount[None, :]
     incentive = p_take * terms.incentive
-    # an offer keeps nobody from taking: below the own rate it adds nothing, and a bad risk no negative loss
-    extra = np.maximum(p_take - base, 0.0)
     contact = contact_cost[:, None] if contact_cost.ndim == 1 else contact_cost
-    value = extra * (terms.margin - loss_if_taken) - incentive - contact
+    value = worth(p_take, base, terms.margin, loss_if_taken, incentive, contact)
     return Value(value, p_take * loss_if_taken, incentive)
+
+
+def worth(
+    p_take: np.ndarray,
+    p_unoffered: np.ndarray,
+    margin: np.ndarray,
+    loss_if_taken: np.ndarray,
+    incentive: np.ndarray,
+    contact: np.ndarray,
+) -> np.ndarray:
+    """Expected value of offers one by one, in currency units; all shapes broadcast.
+
+    `margin` and `loss_if_taken` of a taker, `incentive` expected (paid on all takes), `contact` due whether taken or
+    not.
+    """
+    # an offer keeps nobody from taking: below the own rate it adds nothing, and a bad risk no negative loss
+    value: np.ndarray = np.maximum(p_take - p_unoffered, 0.0) * (margin - loss_if_taken) - incentive - contact
+    return value
 
 
 def discounted_margin(

@@ -53,9 +53,11 @@ class DefaultModel:
         design = np.hstack(
             [which[:, None] == np.arange(len(e) + 2) for which, e in zip(binned, self.edges_, strict=True)]
         )
-        model = LogisticRegression(C=self.c, max_iter=300).fit(design.astype(np.float64), defaulted)
+        wide = design.astype(np.float64)
+        model = LogisticRegression(C=self.c, max_iter=300).fit(wide, defaulted)
         self.coef_ = model.coef_[0]
         self.intercept_ = float(model.intercept_[0])
+        self.covariance_ = _covariance(wide, self.predict_proba(features), self.c)
         self.average_ = np.array([points.mean() for points in self._points(binned)])
         return self
 
@@ -67,6 +69,27 @@ class DefaultModel:
         for points in self._points(binned):
             logits += points
         return 1 / (1 + np.exp(-logits))
+
+    def logit_error(self, features: pd.DataFrame) -> np.ndarray:
+        """Standard error of the log-odds of the PD per row, shape (n,).
+
+        Raises
+        ------
+        NotFitted : nothing was learned, or the model was kept without its covariance.
+        """
+        binned = self._binned(features)
+        if not hasattr(self, "covariance_"):
+            raise NotFitted("DefaultModel: it was kept without the covariance of its coefficients; fit it again")
+        starts = np.cumsum([0] + [len(edges) + 2 for edges in self.edges_])
+        places = [start + which for start, which in zip(starts[:-1], binned, strict=True)]
+        cov = self.covariance_
+        variance = np.full(len(features), cov[-1, -1])
+        # a row has one bin of each feature: sums of single entries, in one order, equal in any batch
+        for i, at in enumerate(places):
+            variance += cov[at, at] + 2 * cov[at, -1]
+            for other in places[:i]:
+                variance += 2 * cov[at, other]
+        return np.sqrt(np.maximum(variance, 0.0))
 
     def reasons(self, features: pd.DataFrame, most: int = 3) -> list[list[str]]:
         """The features that raise each person's PD most, against the average account the model was fitted on."""
@@ -101,6 +124,19 @@ def ever_late(repayments: pd.DataFrame, as_of: pd.Timestamp, days: int = 30) -> 
 def matured(accounts: pd.DataFrame, as_of: pd.Timestamp, days: int) -> pd.DataFrame:
     """Accounts opened at least `days` before `as_of`: younger ones have not had the time to default."""
     return accounts[accounts["opened_at"] <= as_of - pd.Timedelta(days=days)]
+
+
+def _covariance(design: np.ndarray, chances: np.ndarray, c: float) -> np.ndarray:
+    """Covariance of the coefficients, the intercept last and free of the penalty: inverse of X'WX + I/C (Laplace)."""
+    from threadpoolctl import threadpool_limits
+
+    wide = np.hstack([design, np.ones((len(design), 1))]) * np.sqrt(chances * (1 - chances))[:, None]
+    penalty = np.full(wide.shape[1], 1 / c)
+    penalty[-1] = 0.0
+    # one BLAS thread: with more, the last bit of a sum depends on how it was split
+    with threadpool_limits(1, "blas"):
+        inverse: np.ndarray = np.linalg.inv(wide.T @ wide + np.diag(penalty))
+    return (inverse + inverse.T) / 2
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

@@ -104,7 +104,7 @@ class ValueSettings(_Section):
     )
     contact_cost: dict[str, Cost] = Field(
         {"sms": 0.05, "push": 0.01, "email": 0.01, "wechat": 0.02, "call": 1.5, "mail": 0.6, "display": 0.02},
-        description="currency units per contact and channel; the cheapest permitted channel is used",
+        description="currency units per contact and channel; a plan chooses among the channels a person permits",
     )
 
     @field_validator("contact_cost")
@@ -140,14 +140,38 @@ class LimitSettings(_Section):
         0.05, ge=0, lt=1, description="global hold-out: never contacted, so that effects stay measurable"
     )
     pd_max: float = Field(0.2, ge=0, le=1, description="a likely default is not in the customer's interest")
+    channel_budget: dict[str, Cost] = Field(
+        default_factory=dict,
+        description="channel → most that a plan may spend on it, currency units, such as `{call = 5000}`; others have "
+        "the budget of all alone",
+    )
+    channel_contacts: dict[str, Cap] = Field(
+        default_factory=dict,
+        description="channel → most contacts of a plan on it, such as `{call = 800}`: what a call centre can do",
+    )
+    reach_ceiling: float = Field(
+        1.0, gt=0, le=1, description="every segment: at most this share of its eligible members; 1: no ceiling"
+    )
+    cooling_off_days: int = Field(
+        30, ge=0, description="a product declined to a person, or sent to them, is not offered again for so long"
+    )
+    debt_burden_max: float = Field(
+        0.5,
+        gt=0,
+        le=10,
+        description="instalments due and the new one, as a share of income; income bands read as thousands a month",
+    )
+    inquiries_max: int = Field(
+        5, ge=0, description="credit inquiries of other lenders in 90 days; more say that many are asked at once"
+    )
 
-    @field_validator("channel_caps")
+    @field_validator("channel_caps", "channel_budget", "channel_contacts")
     @classmethod
-    def _known(cls, caps: dict[str, int]) -> dict[str, int]:
-        unknown = sorted(set(caps) - set(CHANNELS))
+    def _known(cls, by_channel: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(by_channel) - set(CHANNELS))
         if unknown:
             raise ValueError(f"there is no channel {unknown[0]!r}; name some of {list(CHANNELS)}")
-        return caps
+        return by_channel
 
 
 class RuntimeSettings(_Section):

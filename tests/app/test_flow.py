@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 
 from app.flow import Finished, run
+from app.kept_case import read_case, read_plan
 from app.synthetic import write_world
+from recsys.case import case_limits, case_value
+from recsys.limits import usage
 from scenefit.contracts.errors import NotEligible, SettingsError
 from scenefit.contracts.reach import bucket
 from scenefit.contracts.schema import check_arrow, frame_of
@@ -143,6 +146,39 @@ def test_ray_and_local_threads_give_the_same_bytes(world, finished, tmp_path):
     finally:
         stop_ray()
     assert bytes_of(second.folder) == bytes_of(finished.folder)
+
+
+def test_the_plan_is_rebuilt_from_the_run_without_running_it(finished):
+    case, (plan, specs) = read_case(finished.folder), read_plan(finished.folder)
+    said = finished.manifest["metrics"]["plan"]
+    value = case_value(case)
+    who = np.flatnonzero(plan.assignment >= 0)
+    what = plan.assignment[who]
+    assert round(value.value[who, what].sum(), 2) == round(said["value"], 2) == round(plan.value, 2)
+    assert round(value.expected_loss[who, what].sum(), 2) == round(said["expected_loss"], 2)
+    assert case.allowed[who, what].all()
+    assert specs == case.limits
+    limits = case_limits(case, value)
+    assert [(limit.name, limit.total) for limit in limits] == [(one["name"], one["total"]) for one in said["limits"]]
+    assert [usage(limit, plan.assignment) for limit in limits] == pytest.approx([x["used"] for x in said["limits"]])
+    table = read_parquet(finished.folder / "plan.parquet").to_pandas()
+    assert table["customer_id"].tolist() == case.customers[who].tolist()
+    offers = case.offers.iloc[what]
+    assert table[["product_id", "channel"]].to_numpy().tolist() == offers[["product_id", "channel"]].to_numpy().tolist()
+
+
+def test_channels_are_chosen_and_counted(finished):
+    plan = read_parquet(finished.folder / "plan.parquet").to_pandas()
+    assert finished.manifest["metrics"]["plan"]["offered_by_channel"] == plan["channel"].value_counts().to_dict()
+    assert plan["channel"].nunique() > 1
+
+
+def test_every_person_counts_once_for_every_product(finished):
+    found = read_parquet(finished.folder / "eligibility.parquet").to_pandas()
+    people = finished.manifest["metrics"]["reach"][0]["customers"]
+    assert (found.groupby("product_id")["customers"].sum() == people).all()
+    assert set(found["stage"].dropna()) == {"eligibility", "applicability", "suitability", "contact"}
+    assert found.loc[found["stage"].isna(), "reason"].unique().tolist() == ["eligible"]
 
 
 def test_an_interrupted_run_leaves_the_previous_one(world, finished, monkeypatch):

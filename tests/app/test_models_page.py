@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import model_charts, model_tables
+from app import model_charts, model_response, model_tables
 from app.i18n import Speech
 from app.model_tables import models_folder
 from app.serve import MAIN
@@ -206,3 +206,70 @@ def test_the_page_opens_without_scikit_learn_implicit_or_feast() -> None:
 def test_a_correction_that_helps_is_told_with_its_held_out_error() -> None:
     quality = facts(0.1)["quality"] | {"correction": {"method": "isotonic", "before": 0.02, "after": 0.005}}
     assert "falls from 0.0200 to 0.0050" in model_tables.calibration_note(quality, Speech("en"))
+
+
+def keep_response(workspace: Workspace) -> None:
+    """Give the newest run a response model that was judged on held-out offers of two channels, and its case."""
+    from app.kept_case import write_case
+    from app.recs_response import RESPONSE
+    from scenefit.runtime import models
+    from tests.recsys.made_case import made_case
+
+    rng, n = np.random.default_rng(0), 1_000
+    p = rng.random(n) / 3
+    held = {"who": rng.integers(0, 300, n), "product": rng.integers(0, 2, n), "channel": np.arange(n) % 2, "p": p,
+            "took": rng.random(n) < p}  # fmt: skip
+    none = {"method": "none", "gain": 0.0, "low": 0.0, "high": 0.0, "before": None, "after": None, "slope": 1.0,
+            "shift": 0.0, "x": [], "y": []}  # fmt: skip
+    facts = {"channels": ["call", "sms"], "products": ["p1", "p2"], "campaigns": ["C9"],
+             "correction": {"common": none, "shifts": [0.0, 0.0], "gain": 0.0, "low": 0.0, "high": 0.0,
+                            "before": None, "after": None}}  # fmt: skip
+    folder = workspace.latest()
+    models.save(folder / RESPONSE, {f"held_out_{name}": values for name, values in held.items()}, facts)
+    write_case(folder, made_case(300))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_who_takes_when_offered_stands_with_lift_and_profit_by_channel(
+    opened: Callable[..., AppTest], own_workspace: Workspace, lang: str
+) -> None:
+    keep_response(own_workspace)
+    page = opened(own_workspace, lang)
+    offers = Speech(lang).t("Offers")
+    assert next(m.value for m in page.metric if m.label == offers) == "1,000"
+    table = next(d.value for d in page.dataframe if Speech(lang).t("Profit of the first tenth") in d.value)
+    assert len(table) == 2
+    page.session_state[f"models_channel_{lang}"] = "sms"
+    page.run()
+    assert not page.exception
+    assert next(m.value for m in page.metric if m.label == offers) == "500"
+
+
+def test_a_run_without_held_out_offers_says_so(opened: Callable[..., AppTest], run_workspace: Workspace) -> None:
+    assert "kept no offers of held-out campaigns" in said(opened(run_workspace))
+
+
+def test_products_without_any_offer_are_told_of_as_unknown(
+    opened: Callable[..., AppTest], run_workspace: Workspace
+) -> None:
+    page = opened(run_workspace)
+    table = next(d.value for d in page.dataframe if "Rests on" in d.value)
+    assert set(table["Rests on"]) <= {"nothing known", "starting evidence", "own offers"}
+    assert "nothing is known from offers" in said(page)
+
+
+def test_the_profit_chart_marks_the_best_depth() -> None:
+    rows = [{"bin": 1, "profit": 50.0, "per_contact": 5.0, "total": 50.0, "best": True},
+            {"bin": 2, "profit": -10.0, "per_contact": -1.0, "total": 40.0, "best": False}]  # fmt: skip
+    chart = model_charts.profit_chart(rows, Speech("zh"))
+    assert json.loads(json.dumps(chart)) == chart
+    bars, line = chart["series"]
+    assert bars["data"][0]["itemStyle"] != bars["data"][1]["itemStyle"]
+    assert [point["symbolSize"] for point in line["data"]] == [13, 6]
+
+
+def test_a_correction_that_acts_in_the_plan_is_told() -> None:
+    found = {"method": "temperature", "by_offer": True, "before": 0.02, "after": 0.005}
+    told = model_response.correction_note(found, Speech("en"))
+    assert "a shift for each product" in told
+    assert "falls from 0.0200 to 0.0050" in told

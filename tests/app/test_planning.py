@@ -1,23 +1,21 @@
-"""From models to a plan, by hand: homes, who may get what, what it is worth, which limits hold."""
+"""From models to a plan, by hand: homes, offers, what they are worth, which limits hold."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from app.planning import Homes, eligibility, homes, plan_limits, plan_offers, product_terms
-from recsys.value import Terms, Value, discounted_margin
-from scenefit.contracts.reach import Reach
+from app.plan_limits import limit_specs
+from app.planning import homes, offer_table, plan_case, product_terms
+from recsys.case import Case, case_value
+from recsys.value import Terms, discounted_margin
 from scenefit.runtime.settings import LimitSettings, ValueSettings
+from tests.recsys.made_case import made_case
 
 
 def products(**columns):
     names = ["apr", "funding_cost", "margin", "incentive", "tenor_min", "tenor_max", "age_min", "age_max", "pd_max"]
     size = len(next(iter(columns.values())))
     return pd.DataFrame({name: [np.nan] * size for name in names} | columns)
-
-
-def everybody(n):
-    return Reach(np.ones(n, bool), np.zeros(n, np.int16), ())
 
 
 def test_home_is_the_scene_of_largest_affinity_the_first_where_equal():
@@ -28,34 +26,6 @@ def test_home_is_the_scene_of_largest_affinity_the_first_where_equal():
     found = homes(4, segments)
     assert found.scene.tolist() == ["home", "", "home", "home"]
     assert found.segment.tolist() == ["h/0", "", "h/1", "h/0"]
-    assert found.cell.tolist() == [1, 0, 2, 1]
-
-
-def test_the_first_rule_that_says_no_is_the_reason():
-    everything, nothing = np.ones((5, 2), bool), np.zeros((5, 2), bool)
-    reach = Reach(np.array([False, True, True, True, True]), np.zeros(5, np.int16), ())
-    held, active = nothing.copy(), everything.copy()
-    held[2, 0], active[3, 1] = True, False
-    found = eligibility(
-        products(age_min=[18.0, np.nan]), reach, active, held, np.array([1990, 2010, 1990, 1990, 1990.0]),
-        np.array([0.9, 0.0, 0.0, 0.3, 0.1]), 2026, 0.2,
-    )  # fmt: skip
-    named = np.asarray(found.reasons)[found.reason]
-    assert [row.tolist() for row in named] == [
-        ["not reachable", "not reachable"],
-        ["age limits", "eligible"],
-        ["already has it", "eligible"],
-        ["likely default", "not active in its scenes"],
-        ["eligible", "eligible"],
-    ]
-
-
-def test_a_product_may_ask_for_less_risk_than_the_policy_and_never_for_more():
-    risk = np.array([0.04, 0.1, 0.3, np.nan])
-    active, held = np.ones((4, 3), bool), np.zeros((4, 3), bool)
-    table = products(pd_max=[0.05, 0.5, np.nan])
-    found = eligibility(table, everybody(4), active, held, np.full(4, 1990.0), risk, 2026, 0.2)
-    assert found.allowed.tolist() == [[True] * 3, [False, True, True], [False] * 3, [True] * 3]
 
 
 def test_a_stated_margin_goes_before_the_rate_and_the_rate_before_the_assumption():
@@ -71,72 +41,90 @@ def test_a_stated_margin_goes_before_the_rate_and_the_rate_before_the_assumption
     assert found.amount is amounts
 
 
-def test_limits_by_hand():
-    #                   nobody may contact 3; offering is worth nothing to 2
-    allowed = np.array([[True, True], [True, False], [True, True], [False, False], [True, True]])
-    value = np.array([[5.0, 9.0], [4.0, 8.0], [-1.0, -2.0], [7.0, 7.0], [2.0, 1.0]])
-    loss = np.array([[10.0, 20.0], [30.0, 90.0], [50.0, 60.0], [90.0, 90.0], [40.0, 70.0]])
-    cost = np.full((5, 2), 0.5)
-    home = Homes(np.array(["s"] * 5), np.array(["s/0", "s/0", "s/0", "s/1", ""], dtype=object), np.zeros(5, int))
-    settings = LimitSettings(budget_per_person=0.8, loss_share=0.5, reach_floor=0.5)
-    found = plan_limits(
-        Value(value, loss, cost), cost, allowed, home, pd.Series([3.0, np.nan], index=["P1", "P2"]), settings
+def test_offers_are_every_product_on_every_channel_product_by_product():
+    table = products(apr=[0.1, np.nan], tenor_min=[6.0, np.nan], tenor_max=[12.0, np.nan]).assign(
+        product_id=["P1", "P2"], kind="loan", name_en=["One", "Two"], name_zh=["一", "二"]
     )
-    assert [(x.name, x.sense, x.total) for x in found] == [
-        ("budget", "<=", 0.8 * 4),
-        # everybody's best: 20 + 30 + 50 + 40
-        ("expected loss", "<=", 70.0),
-        ("capacity P1", "<=", 3.0),
+    found = offer_table(table, ["sms", "call"], np.array([1_000.0, 50.0]))
+    assert found["offer_id"].tolist() == ["P1@sms", "P1@call", "P2@sms", "P2@call"]
+    assert found["amount"].tolist() == [1_000, 1_000, 50, 50]
+    assert found["months"].tolist() == [9, 9, 12, 12]
+
+
+def two_products(allowed, p_take, loss_of=None, **changes):
+    """A case of two products on one channel whose values are easy to see."""
+    n = len(allowed)
+    offers = pd.DataFrame({
+        "offer_id": ["P1@sms", "P2@sms"], "product_id": ["P1", "P2"], "channel": "sms", "kind": "loan",
+        "name_en": ["One", "Two"], "name_zh": ["一", "二"],
+    })  # fmt: skip
+    fields = {
+        "customers": np.array([f"c{i}" for i in range(n)], object), "offers": offers,
+        "p_take": np.asarray(p_take, np.float32), "p_unoffered": np.zeros(2),
+        "pd_given_take": np.zeros(n) if loss_of is None else np.asarray(loss_of, float),
+        "terms": Terms(np.array([100.0, 200.0]), np.array([90.0, 90.0]), np.zeros(2)),
+        "contact_cost": np.array([0.5, 0.5]), "lgd": 1.0, "reason": (~np.asarray(allowed)).astype(np.uint8),
+        "reasons": ("eligible", "hard stop"), "groups": pd.DataFrame({"segment_id": [""] * n}),
+        "protected": pd.DataFrame(index=range(n)), "limits": (), "logit_error": np.zeros(n), "pd_error": np.zeros(n),
+    }  # fmt: skip
+    return Case(**{**fields, **changes})
+
+
+ALLOWED = np.array([[True, True], [True, False], [True, True], [False, False], [True, True]])
+
+
+def test_limits_by_hand():
+    # nobody may offer 3 anything; offering is worth nothing to 2
+    p = [[0.5, 0.5], [0.5, 0.5], [0, 0], [0.5, 0.5], [0.5, 0.5]]
+    home = pd.DataFrame({"segment_id": ["s/0", "s/0", "s/0", "s/1", ""]})
+    case = two_products(ALLOWED, p, [0.1, 0.2, 0.1, 0.1, 0.0], groups=home)
+    settings = LimitSettings(
+        budget_per_person=0.8, loss_share=0.5, reach_floor=0.5, reach_ceiling=0.9,
+        channel_budget={"sms": 7.0, "call": 3.0}, channel_contacts={"sms": 2},
+    )  # fmt: skip
+    found = limit_specs(case, case_value(case), settings, {"P1": 3.0, "P2": np.nan})
+    assert [(x.name, x.sense, x.total, x.of) for x in found] == [
+        ("budget", "<=", 0.8 * 4, "cost"),
+        # everybody's best product, always the first: 0.5 x 0.1 x 100 + 0.5 x 0.2 x 100, nothing from 2 and 4
+        ("expected loss", "<=", pytest.approx(7.5), "loss"),
+        ("capacity P1", "<=", 3.0, "offers"),
+        # no offer goes by call
+        ("spend sms", "<=", 7.0, "cost"),
+        ("contacts sms", "<=", 2.0, "offers"),
         # two of s/0 are worth an offer; nobody of s/1 may get one, and no segment has no floor
-        ("reach s/0", ">=", 1.0),
+        ("reach s/0", ">=", 1.0, "offers"),
+        ("ceiling s/0", "<=", 1.0, "offers"),
     ]
-    assert found[2].weight.tolist() == [[1.0, 0.0]]
-    assert found[3].where.tolist() == [True, True, True, False, False]
+    assert found[2].offers == {"product_id": ["P1"]}
+    assert found[5].where == {"segment_id": ["s/0"]}
 
 
 def test_without_expected_loss_there_is_no_loss_limit():
-    home = Homes(np.array([""]), np.array([""], dtype=object), np.zeros(1, int))
-    value = Value(np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
-    found = plan_limits(value, np.ones((1, 1)), np.ones((1, 1), bool), home, pd.Series([np.nan]), LimitSettings())
-    assert [limit.name for limit in found] == ["budget"]
+    case = two_products(ALLOWED, np.full((5, 2), 0.5))
+    assert [x.name for x in limit_specs(case, case_value(case), LimitSettings(), {})] == ["budget"]
 
 
-def test_a_plan_keeps_eligibility_and_budget_and_beats_the_plan_by_hand():
-    rng = np.random.default_rng(0)
-    n, m = 400, 3
-    p = 0.3 * rng.random((n, m))
-    table = products(pd_max=[np.nan] * m)
-    held = rng.random((n, m)) < 0.2
-    risk = np.where(rng.random(n) < 0.1, 0.9, 0.02)
-    decision = eligibility(table, everybody(n), np.ones((n, m), bool), held, np.full(n, 1990.0), risk, 2026, 0.2)
-    segment = np.where(rng.random(n) < 0.5, "a", "b").astype(object)
-    home = Homes(segment, segment, (segment == "b").astype(int))
-    terms = Terms(np.full(m, 1_000.0), np.array([60.0, 90.0, 40.0]), np.array([4.0, 9.0, 0.0]))
-    limits = LimitSettings(budget_per_person=0.4)
-    capacity = pd.Series([50.0, np.nan, np.nan], index=["P1", "P2", "P3"])
-    contact = np.full(n, 0.05)
-    found = plan_offers(p, np.zeros(m), terms, risk, contact, decision, home, capacity, limits, lgd=0.6)
+def test_where_nothing_is_worth_its_cost_nobody_is_offered_anything():
+    case = two_products(ALLOWED, np.zeros((5, 2)))
+    found = plan_case(case, LimitSettings(), {"P1": 3.0})
+    assert (found.plan.assignment == -1).all()
+    assert (found.plan.value, found.greedy_value, found.plan.gap) == (0, 0, 0)
+    assert [spec.name for spec in found.case.limits] == list(found.plan.usage)
+
+
+def test_a_plan_keeps_rules_budget_and_capacity_and_beats_the_plan_by_hand():
+    case = made_case(n=300)
+    found = plan_case(case, LimitSettings(budget_per_person=0.4, channel_contacts={"call": 20}), {"p1": 25.0})
     given = np.flatnonzero(found.plan.assignment >= 0)
     what = found.plan.assignment[given]
-    assert decision.allowed[given, what].all()
-    spent = 0.05 * len(given) + (p[given, what] * terms.incentive[what]).sum()
+    assert case.allowed[given, what].all()
+    p, terms = case.p_take[given, what].astype(float), case.terms
+    spent = (case.contact_cost[what] + p * terms.incentive[what]).sum()
     assert spent == pytest.approx(found.plan.usage["budget"])
-    assert spent <= 0.4 * decision.allowed.any(axis=1).sum() + 1e-6
-    assert (what == 0).sum() <= 50
-    earned = p[given, what] * (terms.margin[what] - risk[given] * 0.6 * 1_000 - terms.incentive[what]) - 0.05
+    assert spent <= 0.4 * case.allowed.any(axis=1).sum() + 1e-6
+    assert (case.offers["product_id"].to_numpy()[what] == "p1").sum() <= 25
+    assert (case.offers["channel"].to_numpy()[what] == "call").sum() <= 20
+    loss = case.pd_given_take[given] * 0.6 * terms.amount[what]
+    earned = p * (terms.margin[what] - loss - terms.incentive[what]) - case.contact_cost[what]
     assert found.plan.value == pytest.approx(earned.sum())
     assert found.plan.value >= found.greedy_value > 0
-
-
-def test_an_unknown_risk_counts_as_no_loss_rather_than_as_no_number():
-    decision = eligibility(
-        products(pd_max=[np.nan]), everybody(2), np.ones((2, 1), bool), np.zeros((2, 1), bool), np.full(2, 1990.0),
-        np.full(2, np.nan), 2026, 0.2,
-    )  # fmt: skip
-    home = Homes(np.array(["", ""]), np.array(["", ""], dtype=object), np.zeros(2, int))
-    terms = Terms(np.array([100.0]), np.array([10.0]), np.array([0.0]))
-    found = plan_offers(
-        np.full((2, 1), 0.5), np.zeros(1), terms, np.full(2, np.nan), np.zeros(2), decision, home,
-        pd.Series([np.nan], index=["P1"]), LimitSettings(), lgd=0.6,
-    )  # fmt: skip
-    assert found.plan.value == pytest.approx(10.0)

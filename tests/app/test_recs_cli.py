@@ -193,3 +193,26 @@ def test_a_gain_among_a_hundred_people_is_not_told_apart_from_chance(
     assert against["low"] < 0 < against["high"]
     assert against["verdict"] == "not told apart"
     assert "groups" not in found
+
+
+def test_popularity_by_group_is_learned_from_the_given_groups(told: Told, tmp_path: Path) -> None:
+    """Two groups that want the opposite: only popularity by group can serve both."""
+    users = np.arange(400)
+    group = np.where(users % 3 > 0, "a", "b")
+    liked = np.where(group == "a", "x", "y")
+    pd.DataFrame({"user": users, "group": group}).to_parquet(tmp_path / "groups.parquet")
+    taught = users < 300
+    pd.DataFrame({"user": users[taught], "item": liked[taught]}).to_parquet(tmp_path / "train.parquet")
+    pd.DataFrame({"user": users[~taught], "item": liked[~taught]}).to_parquet(tmp_path / "test.parquet")
+    words = ("--train", tmp_path / "train.parquet", "--test", tmp_path / "test.parquet", "--k", 1)
+    found = told(*words, "--model", "group_popularity", "--groups", tmp_path / "groups.parquet")
+    assert found["hit@1"] == 1
+    assert told(*words, "--model", "group_popularity")["hit@1"] == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_every_promised_key_stands_in_the_document(told: Told, tmp_path: Path) -> None:
+    pd.DataFrame({"user": [1, 1, 2], "item": ["x", "y", "x"]}).to_parquet(tmp_path / "train.parquet")
+    pd.DataFrame({"user": [2], "item": ["y"]}).to_parquet(tmp_path / "test.parquet")
+    found = told("--train", tmp_path / "train.parquet", "--test", tmp_path / "test.parquet", "--model", "popularity")
+    keys = {f"{name}@20" for name in ("ndcg", "recall", "hit", "coverage", "gini", "novelty")} | {"map@7", "mrr"}
+    assert keys <= set(found)

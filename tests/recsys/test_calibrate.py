@@ -1,11 +1,21 @@
 """Probabilities that keep their promise: bins, error by group, lift, and corrections only where they help."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.calibrate import calibration_by, calibration_error, correction, lift_by_bin, reliability
+from recsys.calibrate import (
+    calibration_by,
+    calibration_error,
+    correction,
+    lift_by_bin,
+    offer_correction,
+    read_offer_correction,
+    reliability,
+)
 from recsys.evaluate import probability_quality
 from scenefit.contracts.errors import ContractError
 
@@ -120,3 +130,53 @@ def test_what_is_no_probability_or_outcome_is_refused(p, y, message):
 def test_groups_must_fit():
     with pytest.raises(ContractError, match="groups for"):
         calibration_by(np.array([0.1]), np.array([1]), np.array(["a", "b"]))
+
+
+def _offers(n: int, off: tuple[float, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Promises, outcomes and offers of a model whose log-odds are off by `off` for each offer."""
+    rng = np.random.default_rng(seed)
+    z, offers = rng.normal(-2, 1, n), rng.integers(0, len(off), n)
+    y = rng.random(n) < 1 / (1 + np.exp(-(z + np.array(off)[offers])))
+    return 1 / (1 + np.exp(-z)), y.astype(float), offers
+
+
+def test_offers_that_are_off_each_in_their_own_way_are_put_right() -> None:
+    p, y, offers = _offers(20_000, (-0.8, 0.0, 0.8))
+    found = offer_correction(p, y, offers, 3, np.random.default_rng(0))
+    assert found.low > 0
+    shifts = np.array(found.shifts) + found.common.shift
+    np.testing.assert_allclose(shifts, [-0.8, 0.0, 0.8], atol=0.2)
+    assert calibration_by(found.apply(p, offers), y, offers.astype(str))["ece"].max() < 0.02
+
+
+def test_honest_promises_are_left_to_the_byte() -> None:
+    p, y, offers = _offers(5_000, (0.0, 0.0, 0.0))
+    found = offer_correction(p, y, offers, 3, np.random.default_rng(0))
+    assert not found.needed
+    assert found.apply(p, offers).tobytes() == p.tobytes()
+
+
+def test_an_offer_made_rarely_stays_with_the_others() -> None:
+    p, y, offers = _offers(20_000, (-0.8, 0.8))
+    rare = np.concatenate([np.zeros(3), np.ones(1)])
+    found = offer_correction(
+        np.append(p, [0.1, 0.1, 0.1, 0.1]), np.append(y, rare), np.append(offers, [2, 2, 2, 2]), 4,
+        np.random.default_rng(0),
+    )  # fmt: skip
+    assert abs(found.shifts[2]) < 0.3
+    assert found.shifts[3] == 0
+    # of no single product: what is common to all alone
+    alone = found.apply(np.array([0.1]), np.array([-1]))
+    assert alone == pytest.approx(found.common.apply(np.array([0.1])))
+
+
+def test_a_correction_survives_json() -> None:
+    p, y, offers = _offers(20_000, (-0.8, 0.0, 0.8))
+    found = offer_correction(p, y, offers, 3, np.random.default_rng(0))
+    parts = json.loads(json.dumps(found._asdict() | {"common": found.common._asdict()}))
+    assert read_offer_correction(parts).apply(p, offers).tobytes() == found.apply(p, offers).tobytes()
+
+
+def test_an_offer_beyond_the_known_ones_is_refused() -> None:
+    with pytest.raises(ContractError, match="each −1 to 1"):
+        offer_correction(np.array([0.5]), np.array([1.0]), np.array([2]), 2, np.random.default_rng(0))

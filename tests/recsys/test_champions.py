@@ -170,3 +170,32 @@ def test_qualities_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ContractError, match="differ in length"):
         champions.register(tmp_path, {}, {}, judged(0.5)._replace(baseline=np.zeros(2)), AT, BY)
     assert champions.version_numbers(tmp_path) == []
+
+
+def test_runs_decide_by_their_own_model_until_the_champion_is_pinned(tmp_path):
+    add(tmp_path, 0.5)
+    with pytest.raises(SettingsError, match="no champion that could decide; promote a version first"):
+        champions.pin(tmp_path, AT, BY)
+    promote(tmp_path, 1)
+    assert champions.pinned(tmp_path) is None
+    with pytest.raises(SettingsError, match="own model already"):
+        champions.unpin(tmp_path, AT, BY)
+    assert champions.pin(tmp_path, AT, BY, "steady").version == 1
+    assert champions.pinned(tmp_path) == 1
+    with pytest.raises(SettingsError, match="version 1, decides in runs already"):
+        champions.pin(tmp_path, AT, BY)
+    assert champions.unpin(tmp_path, AT, BY).before == 1
+    assert champions.pinned(tmp_path) is None
+    assert [e.deed for e in champions.history(tmp_path)] == ["registered", "promoted", "pinned", "unpinned"]
+
+
+def test_a_pin_follows_promotion_and_roll_back(tmp_path):
+    add(tmp_path, 0.5)
+    promote(tmp_path, 1)
+    champions.pin(tmp_path, AT, BY)
+    add(tmp_path, 0.6)
+    assert champions.pinned(tmp_path) == 1
+    promote(tmp_path, 2)
+    assert champions.pinned(tmp_path) == 2
+    champions.roll_back(tmp_path, AT, BY, "complaints")
+    assert champions.pinned(tmp_path) == 1

@@ -12,6 +12,7 @@ from recsys.cold import (
     ShrunkenRates,
     StartingEvidence,
     blended,
+    evidence_table,
     likeness,
     own_rate,
     read_rates,
@@ -163,3 +164,27 @@ def test_not_fitted_is_said():
         ShrunkenRates().probabilities([])
     with pytest.raises(NotFitted, match="nobody to learn"):
         ShrunkenRates().fit(np.zeros((0, 2)), [])
+
+
+def test_what_each_product_rests_on_and_until_when():
+    products = Attributes(np.array(["loan"] * 4), np.full(4, 0.1), np.full(4, 12.0), [frozenset()] * 4)
+    table = evidence_table(
+        products,
+        takes=np.array([50.0, 0, 0, 4]),
+        offers=np.array([1000.0, 0, 0, 100]),
+        days=np.array([400.0, 30, 90, 45]),
+    )
+    assert table["state"].tolist() == ["own", "borrowed", "unknown", "borrowed"]
+    new = table.iloc[1]
+    # 54 of 1,100 offers of its twins were taken; a third of the 90 days is over
+    assert new["start_rate"] == pytest.approx(54 / 1100)
+    assert (new["start_offers"], new["borrowed"], new["days_left"], new["offers_left"]) == (200, 1.0, 60, 2000)
+    # 200 offers' worth of it, half faded, beside 100 own ones
+    assert table["borrowed"].iloc[3] == pytest.approx(0.5)
+    assert np.isnan(table["rate"].iloc[2])
+
+
+def test_a_product_without_any_offered_twin_borrows_nothing():
+    products = Attributes(np.array(["loan"]), np.array([0.1]), np.array([12.0]), [frozenset()])
+    row = evidence_table(products, np.zeros(1), np.zeros(1), np.zeros(1)).iloc[0]
+    assert (row["state"], row["nearest"], row["borrowed"]) == ("unknown", -1, 0.0)

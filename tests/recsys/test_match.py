@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import recsys.cells
-from recsys.cells import banded, cell_plan, whole_quota
 from recsys.limits import Limit
-from recsys.match import greedy, match_offers, upper_bound
+from recsys.match import greedy, match_offers
+from recsys.problem import Problem
 from recsys.ranking import pack
 from scenefit.contracts.errors import ContractError, Infeasible, NotEligible
 
@@ -108,7 +107,7 @@ def test_a_tiny_plan_is_the_best_of_all_plans(case):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_limit_is_kept_when_added_up_again(n, gap, seed):
     case = crowd(n, seed=seed)
-    plan = planned(case, cells=case.segment)
+    plan = planned(case)
     given_ = np.flatnonzero(plan.assignment >= 0)
     assert case.allowed[given_, plan.assignment[given_]].all()
     assert keeps(plan.assignment, case.limits)
@@ -120,20 +119,11 @@ def test_every_limit_is_kept_when_added_up_again(n, gap, seed):
         assert plan.shadow_prices[limit.name] * (1 if limit.sense == "<=" else -1) >= 0
 
 
-def test_prices_refined_on_customers_close_what_cells_leave_open():
-    case = crowd(8_000)
-    plan = planned(case, cells=case.segment)
-    cells = cell_plan(case.values, case.allowed, case.limits, banded(case.values, case.allowed, case.segment))
-    bound = upper_bound(case.values, case.allowed, case.limits, cells.prices)
-    assert plan.upper_bound < bound
-    assert (bound - plan.value) / bound > 10 * plan.gap
-
-
 def test_a_plan_is_worth_more_than_value_per_cost_by_hand():
     case = crowd(4_000)
     by_hand = greedy(case.values, pack(case.allowed), case.limits, case.cost)
     assert keeps(by_hand, [limit for limit in case.limits if limit.sense == "<="])
-    assert planned(case, cells=case.segment).value > worth(by_hand, case.values)
+    assert planned(case).value > worth(by_hand, case.values)
 
 
 def test_by_hand_the_best_value_per_cost_goes_first_and_the_next_best_where_it_does_not_fit():
@@ -153,14 +143,14 @@ def test_the_order_of_customers_does_not_change_the_value(n):
         for x in case.limits
     ]  # fmt: skip
     shuffled = Case(case.values[order], case.allowed[order], limits, case.cost[order], case.segment[order])
-    one, other = planned(case, cells=case.segment), planned(shuffled, cells=shuffled.segment)
+    one, other = planned(case), planned(shuffled)
     assert other.value == pytest.approx(one.value, rel=1e-3)
     assert (one.assignment[order] == other.assignment).mean() > 0.99
 
 
 def test_the_same_question_has_the_same_answer():
     case = crowd(5_000)
-    one, other = planned(case, cells=case.segment), planned(case, cells=case.segment)
+    one, other = planned(case), planned(case)
     assert one.assignment.tobytes() == other.assignment.tobytes()
     assert (one.value, one.upper_bound, one.shadow_prices) == (other.value, other.upper_bound, other.shadow_prices)
 
@@ -208,19 +198,6 @@ def test_a_floor_on_one_product_is_met_by_that_product():
     assert plan.shadow_prices["last"] < 0
 
 
-def test_means_of_cells_do_not_make_a_possible_plan_impossible(monkeypatch):
-    """Half of a cell is cheap, half dear: on average the floor costs more than the budget, in truth it does not."""
-    monkeypatch.setattr(recsys.cells, "BANDS", 1)
-    n = 24_000
-    cost = np.where(np.arange(n) % 2, 9.0, 1.0)[:, None]
-    limits = [Limit("budget", "<=", n / 4, cost), Limit("reach", ">=", n / 4, np.ones((1, 1)))]
-    values = np.random.default_rng(0).random((n, 1))
-    cells = cell_plan(values, np.ones((n, 1), bool), limits, np.zeros(n, int))
-    assert "limits cannot be met together" in cells.conflict
-    plan = match_offers(values, pack(np.ones((n, 1), bool)), limits)
-    assert keeps(plan.assignment, limits)
-
-
 def test_limits_that_cannot_be_met_are_named_with_the_distance():
     n = 30
     ones = np.ones((1, 1))
@@ -262,14 +239,10 @@ def test_a_limit_that_does_not_fit_is_refused(limits, message):
     [
         (np.array([[1.0, np.nan]]), np.ones((1, 2), bool), {}, "value of offer 1 for customer 0 is nan"),
         (np.array([[1.0, -np.inf]]), np.ones((1, 2), bool), {}, "value of offer 1 for customer 0 is -inf"),
-        (
-            np.ones((1, 2)),
-            np.ones((1, 2), bool),
-            {"per_customer": 2},
-            "per_customer is 2; this version plans one offer",
-        ),
+        (np.ones((1, 2)), np.ones((1, 2), bool), {"per_customer": 0}, "per_customer is 0; plan at least one"),
+        (np.ones((1, 2)), np.ones((1, 2), bool), {"per_customer": 3}, "per_customer is 3, there are 2 offers"),
+        (np.ones((1, 2)), np.ones((1, 2), bool), {"exclusive": np.zeros(3, int)}, r"groups have shape \(3,\)"),
         (np.ones((2, 2)), np.ones((1, 2), bool), {}, "2 customers, 1 rows of eligibility"),
-        (np.ones((1, 2)), np.ones((1, 2), bool), {"cells": np.zeros(3, int)}, r"cells \(3,\); give one each"),
         (np.ones((1, 70)), np.ones((1, 2), bool), {}, "2 words per row"),
         (np.ones(3), np.ones((1, 2), bool), {}, r"values have shape \(3,\)"),
     ],
@@ -284,21 +257,119 @@ def test_nobody_eligible_is_said_so():
         match_offers(np.ones((3, 2)), pack(np.zeros((3, 2), bool)), [])
 
 
-@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4))
-def test_whole_quotas_are_as_many_as_the_fractions_and_next_to_them(seed, cells, m):
-    x = np.random.default_rng(seed).random((cells, m)) * 5
-    quota = whole_quota(x)
-    assert (np.abs(quota - x) < 1).all()
-    assert (np.abs(quota.sum(axis=1) - x.sum(axis=1)) <= 0.5 + 1e-9).all()
+@st.composite
+def several(draw):
+    """A tiny case in which a customer may get two of three offers, the first two excluding each other."""
+    n = draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    cost = np.round(rng.random((n, 3)) * 3, 1)
+    limits = [
+        Limit("budget", "<=", draw(st.integers(0, 80)) / 10, cost),
+        Limit("capacity", "<=", float(draw(st.integers(0, 4))), np.eye(3)[[0]]),
+        Limit("reach", ">=", float(draw(st.integers(0, 2))), np.array([[0.0, 1.0, 1.0]]), rng.random(n) < 0.6),
+    ]
+    return Case(np.round(rng.normal(1, 3, (n, 3)), 2), rng.random((n, 3)) < 0.8, limits, cost, np.zeros(n, int))
 
 
-def test_bands_part_customers_of_one_cell_by_value():
-    rng = np.random.default_rng(0)
-    values, cells = rng.random((30_000, 2)), np.repeat([7, 3], 15_000)
-    groups = banded(values, np.ones(values.shape, bool), cells)
-    assert len(np.unique(groups)) == 2 * recsys.cells.BANDS
-    best = values.max(axis=1)
-    for cell in (3, 7):
-        inside = np.unique(groups[cells == cell])
-        spans = sorted((best[groups == g].min(), best[groups == g].max()) for g in inside)
-        assert all(low <= high for (_, low), (high, _) in itertools.pairwise(spans))
+@settings(max_examples=80, deadline=None)
+@given(several())
+def test_a_tiny_plan_of_several_offers_each_is_the_best_of_all_plans(case):
+    if not case.allowed.any():
+        return
+    group = np.array([0, 0, 1])
+    sets = [(), (0,), (1,), (2,), (0, 2), (1, 2)]
+    choices = [[s for s in sets if all(row[j] for j in s)] for row in case.allowed]
+    n = len(case.values)
+
+    def as_pairs(plan):
+        return [(i, j) for i, chosen in enumerate(plan) for j in chosen]
+
+    def uses(plan, x):
+        weight = np.broadcast_to(x.weight, case.values.shape)
+        return sum(weight[i, j] for i, j in as_pairs(plan) if x.where is None or x.where[i])
+
+    def kept(plan):
+        return all(
+            uses(plan, x) <= x.total + 1e-9 if x.sense == "<=" else uses(plan, x) >= x.total - 1e-9 for x in case.limits
+        )
+
+    possible = [plan for plan in itertools.product(*choices) if kept(plan)]
+    asked = {"per_customer": 2, "exclusive": group}
+    if not possible:
+        with pytest.raises(Infeasible, match=r"match: "):
+            planned(case, **asked)
+        return
+    best = max(sum(case.values[i, j] for i, j in as_pairs(plan)) for plan in possible)
+    plan = planned(case, **asked)
+    assert plan.assignment.shape == (n, 2)
+    assert kept([tuple(j for j in row if j >= 0) for row in plan.assignment])
+    assert plan.value == pytest.approx(best, abs=1e-6)
+    assert plan.upper_bound >= best - 1e-6
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_several_offers_each_keep_limits_and_groups_at_a_proven_distance(seed):
+    case = crowd(6_000, seed=seed)
+    group = np.arange(8) // 2
+    one, two = planned(case), planned(case, per_customer=2, exclusive=group)
+    who, place = np.nonzero(two.assignment >= 0)
+    offers = two.assignment[who, place]
+    assert case.allowed[who, offers].all()
+    assert len(np.unique(who * 8 + group[offers])) == len(who)
+    for x in case.limits:
+        weight = np.broadcast_to(x.weight, case.values.shape)[who, offers]
+        total = weight[x.where[who]].sum() if x.where is not None else weight.sum()
+        assert total <= x.total * (1 + 1e-9) if x.sense == "<=" else total >= x.total
+        assert two.usage[x.name] == pytest.approx(total)
+    assert two.value > one.value
+    assert 0 <= two.gap < 1e-4
+
+
+def test_known_prices_and_another_total_give_the_same_plan_as_from_nothing():
+    case = crowd(12_000, m=24)
+    problem = Problem(case.values, pack(case.allowed), case.limits)
+    start = np.array(list(problem.solve().shadow_prices.values()))
+    tighter = problem.solve(totals={"budget": 0.8 * case.limits[0].total}, start=start)
+    afresh = problem.solve(totals={"budget": 0.8 * case.limits[0].total})
+    assert tighter.value == pytest.approx(afresh.value, rel=2e-5)
+    assert tighter.upper_bound == pytest.approx(afresh.upper_bound, rel=1e-6)
+    assert tighter.value < problem.solve().value
+    with pytest.raises(ContractError, match="there is no limit 'bugdet'"):
+        problem.solve(totals={"bugdet": 1.0})
+    with pytest.raises(ContractError, match="limit 'budget' has the total nan"):
+        problem.solve(totals={"budget": np.nan})
+    with pytest.raises(ContractError, match="give one finite price each"):
+        problem.solve(start=np.zeros(3))
+
+
+def test_a_limit_by_offer_within_a_group_and_one_by_person_are_kept():
+    """Weights by offer for some people, by person, and by pair for some people: every shape a limit can have."""
+    case = crowd(9_000, m=10, seed=3)
+    inside = case.segment == 2
+    limits = [
+        *case.limits[:2],
+        Limit("two products there", "<=", 25.0, (np.arange(10) < 2).astype(float)[None, :], inside),
+        Limit("visits", "<=", 900.0, 0.5 + np.arange(9_000)[:, None] % 3),
+        Limit("cost there", "<=", 60.0, case.cost, inside),
+        Limit("cost of calls", "<=", 200.0, case.cost * (np.arange(10) > 7)),
+    ]
+    plan = match_offers(case.values, pack(case.allowed), limits)
+    assert keeps(plan.assignment, limits)
+    assert 0 <= plan.gap < 1e-4
+    assert max(plan.shadow_prices.values()) > 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_plan_is_the_same_on_any_number_of_threads(threads):
+    import numba
+
+    case = crowd(9_000, seed=5)
+    expected = planned(case)
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads, before))
+    try:
+        found = planned(case)
+    finally:
+        numba.set_num_threads(before)
+    assert found.assignment.tobytes() == expected.assignment.tobytes()
+    assert found.shadow_prices == expected.shadow_prices

@@ -68,3 +68,49 @@ def test_both_outcomes_are_needed(took):
         Response(2).fit(made, took)
     with pytest.raises(NotFitted, match="not fitted"):
         Response(2).probabilities(made)
+
+
+def test_the_error_of_the_log_odds_is_how_far_they_scatter_over_fresh_data():
+    """Sixty models, each of its own 2,000 offers, for one and the same people."""
+    people, _ = world(20, 99)
+    with threadpool_limits(1):
+        fits = [Response(2, c=100.0).fit(*world(2_000, seed)) for seed in range(60)]
+    chances = np.array([model.probabilities(people) for model in fits])
+    scatter = np.log(chances / (1 - chances)).std(axis=0, ddof=1)
+    said = np.mean([model.error_of_logit(people) for model in fits], axis=0)
+    # sixty draws know a scatter to about a tenth of itself
+    assert np.abs(said / scatter - 1).max() < 0.35
+    assert (said / scatter).mean() == pytest.approx(1, abs=0.1)
+
+
+def test_ten_times_the_data_leave_a_third_of_the_error():
+    people, _ = world(50, 99)
+    few, many = (Response(2).fit(*world(n, 0)).error_of_logit(people).mean() for n in (3_000, 30_000))
+    assert few / many == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_the_matrix_holds_the_same_errors_product_by_product():
+    made, took = world(3_000, 0)
+    model = Response(2).fit(made, took)
+    fit = np.random.default_rng(2).normal(size=(50, 2))
+    whole = model.error_matrix(made.profile[:50], made.kind[:50], fit)
+    for product in range(2):
+        alone = Offered(made.profile[:50], made.kind[:50], np.full(50, product), fit[:, product])
+        np.testing.assert_allclose(whole[:, product], model.error_of_logit(alone), rtol=1e-9)
+
+
+def test_errors_are_equal_bytes_on_any_number_of_threads():
+    made, took = world(30_000, 0)
+    answers = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            answers.append(Response(2).fit(made, took).error_of_logit(made).tobytes())
+    assert answers[0] == answers[1]
+
+
+def test_without_a_covariance_there_is_no_error():
+    made, _ = world(30, 0)
+    with pytest.raises(NotFitted, match="kept without the covariance of its coefficients; call fit first"):
+        Response(2).error_of_logit(made)
+    with pytest.raises(NotFitted, match="kept without the covariance"):
+        Response(2).error_matrix(made.profile, made.kind, np.zeros((30, 2)))

@@ -80,3 +80,12 @@ def test_a_bad_risk_unlikely_to_take_is_worth_no_more_than_nothing():
         np.array([[0.001]]), one, np.array([0.15]), np.array([0.05]), lgd=0.6, p_unoffered=np.array([0.03])
     )
     assert found.value.item() == pytest.approx(-0.05)
+
+
+def test_contact_costs_what_the_channel_of_the_offer_costs():
+    both = (np.array([[0.1, 0.2], [0.1, 0.2]]), TERMS, np.array([0.05, 0.0]))
+    by_offer = expected_value(*both, np.array([[0.05, 1.5]]), lgd=0.6).value
+    free = expected_value(*both, np.zeros(2), lgd=0.6).value
+    np.testing.assert_allclose(free - by_offer, [[0.05, 1.5], [0.05, 1.5]])
+    by_customer = expected_value(*both, np.array([0.05, 1.5]), lgd=0.6).value
+    np.testing.assert_allclose(free - by_customer, [[0.05, 0.05], [1.5, 1.5]])

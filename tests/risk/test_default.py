@@ -100,6 +100,49 @@ def test_equal_bytes_on_any_number_of_threads_and_in_any_batch(model):
     assert halves.tobytes() == answers[0]
 
 
+def test_the_error_of_a_share_is_the_one_by_hand():
+    """One flag, nothing shrunk: the variance of the log-odds of a share p of n is 1 / (n p (1 - p))."""
+    rng = np.random.default_rng(0)
+    flag = np.repeat([0.0, 1.0], 5_000)
+    late = rng.random(10_000) < np.where(flag == 1, 0.3, 0.1)
+    model = DefaultModel(c=1e6).fit(pd.DataFrame({"flag": flag}), late)
+    people = pd.DataFrame({"flag": [0.0, 1.0]})
+    p = np.array([late[flag == value].mean() for value in (0.0, 1.0)])
+    assert model.predict_proba(people) == pytest.approx(p, rel=1e-3)
+    assert model.logit_error(people) == pytest.approx(1 / np.sqrt(5_000 * p * (1 - p)), rel=0.01)
+
+
+def test_who_is_like_few_others_is_known_less_well(model):
+    features, _ = borrowers(5_000, 4)
+    rare = features["had_default"] == 1
+    errors = model.logit_error(features)
+    assert errors[rare].mean() > 1.1 * errors[~rare].mean()
+    assert (errors > 0).all()
+
+
+def test_errors_are_equal_bytes_on_any_number_of_threads_and_in_any_batch():
+    features, defaulted = borrowers(20_000, 4)
+    answers = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            answers.append(DefaultModel().fit(features, defaulted).logit_error(features[:5_000]))
+    assert answers[0].tobytes() == answers[1].tobytes()
+    model = DefaultModel().fit(features, defaulted)
+    halves = np.concatenate([model.logit_error(features[:1_234]), model.logit_error(features[1_234:5_000])])
+    assert halves.tobytes() == answers[0].tobytes()
+
+
+def test_a_model_kept_without_its_covariance_says_so(model):
+    features, _ = borrowers(40, 0)
+    bare = DefaultModel()
+    with pytest.raises(NotFitted, match="not fitted; call fit first"):
+        bare.logit_error(features)
+    bare.features_, bare.edges_ = model.features_, model.edges_
+    bare.coef_, bare.intercept_ = model.coef_, model.intercept_
+    with pytest.raises(NotFitted, match="kept without the covariance of its coefficients; fit it again"):
+        bare.logit_error(features)
+
+
 @pytest.mark.parametrize(("defaulted", "said"), [(np.zeros(40, bool), "0 of 40"), (np.ones(40, bool), "40 of 40")])
 def test_both_outcomes_are_needed(defaulted, said):
     features, _ = borrowers(40, 0)

@@ -123,6 +123,7 @@ SCORES = Table(
             low=0,
             note="P(take) x PD given take x LGD x EAD; empty in runs of older versions",
         ),
+        Column("channel", "str", nullable=True, note="on which the product is worth most; empty in older runs"),
     ),
 )
 
@@ -132,8 +133,14 @@ ELIGIBILITY = Table(
     key=("product_id", "reason"),
     columns=(
         Column("product_id", "str"),
-        Column("reason", "str", note="'eligible' or the first rule that said no"),
+        Column("reason", "str", note="'eligible' or the first rule that said no, on the channel that gets furthest"),
         Column("customers", "int", low=0),
+        Column(
+            "stage",
+            "str",
+            nullable=True,
+            note="eligibility, applicability, suitability or contact; empty for 'eligible' and in older runs",
+        ),
     ),
 )
 

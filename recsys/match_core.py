@@ -1,0 +1,154 @@
+"""The customers that prices leave torn: solved exactly by HiGHS, as a linear programme and then in whole offers.
+
+At the right prices nearly everybody has one clear best offer. Only the others, the core, are re-opened; what the clear
+ones use is taken off the totals (sifting: Bixby et al. 1992, Operations Research 40, 885).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from recsys.limits import Limit
+from recsys.match_layout import signs
+
+# a programme in whole offers that is not finished by then returns the best plan found: a time limit would differ from
+# machine to machine
+NODES = 1_000
+
+
+class Columns(NamedTuple):
+    """Candidate pairs: number of the core customer, customer, offer; shape (columns,)."""
+
+    number: np.ndarray
+    who: np.ndarray
+    offer: np.ndarray
+
+
+class Solved(NamedTuple):
+    """Amount of each pair, prices of the limits (≥ 0, floors turned round), how far each limit had to give.
+
+    `bound` is the proven best of a programme in whole offers, the optimum of a linear one; None for no solution.
+    """
+
+    amounts: np.ndarray
+    prices: np.ndarray
+    slack: np.ndarray
+    objective: float
+    bound: float
+
+
+def pair_weights(limit: Limit, who: np.ndarray, offer: np.ndarray) -> np.ndarray:
+    """What each pair uses of a limit, float64."""
+    rows = 0 if limit.weight.shape[0] == 1 else who
+    columns = 0 if limit.weight.shape[1] == 1 else offer
+    found = np.broadcast_to(np.asarray(limit.weight[rows, columns], np.float64), who.shape)
+    return found if limit.where is None else np.where(limit.where[who], found, 0.0)
+
+
+def used(limits: Sequence[Limit], who: np.ndarray, offer: np.ndarray) -> np.ndarray:
+    """What some pairs together use of each limit, float64."""
+    return np.array([pair_weights(limit, who, offer).sum() for limit in limits])
+
+
+def core_programme(
+    values: np.ndarray,
+    limits: Sequence[Limit],
+    columns: Columns,
+    room: np.ndarray,
+    most: int,
+    group: np.ndarray | None,
+    penalty: np.ndarray | None = None,
+    whole: float | None = None,
+) -> Solved | None:
+    """The best amounts of the candidate pairs within the room left of each limit; None when there are none.
+
+    Parameters
+    ----------
+    room : (limits,) totals less what is used already, as ceilings (floors turned round)
+    most : offers per customer; `group` (m,) of which one is served, None: no groups
+    penalty : (limits,) cost of a unit by which a limit is passed; None: no limit may be passed
+    whole : solve in whole offers, to this absolute gap
+    """
+    import highspy
+
+    matrix, upper = _rows(limits, columns, room, most, group)
+    worth = values[columns.who, columns.offer].astype(np.float64)
+    if penalty is not None:
+        relief = sparse.vstack(
+            [-sparse.identity(len(limits)), sparse.csc_matrix((matrix.shape[0] - len(limits), len(limits)))]
+        )
+        matrix, worth = sparse.hstack([matrix, relief], format="csc"), np.concatenate([worth, -penalty])
+    pairs = len(columns.who)
+    most_of = np.concatenate([np.ones(pairs), np.full(len(worth) - pairs, np.inf)])
+    solver = _solver(highspy, whole)
+    solver.passModel(_model(highspy, worth, most_of, matrix.tocsc(), upper, pairs if whole is not None else 0))
+    solver.run()
+    info = solver.getInfo()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return None
+    if whole is None and solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    found = solver.getSolution()
+    amounts = np.asarray(found.col_value)
+    dual = np.zeros(len(limits)) if whole is not None else np.maximum(np.asarray(found.row_dual)[: len(limits)], 0.0)
+    objective = float(info.objective_function_value)
+    bound = float(info.mip_dual_bound) if whole is not None else objective
+    return Solved(amounts[:pairs], dual, amounts[pairs:], objective, bound)
+
+
+def _rows(
+    limits: Sequence[Limit], columns: Columns, room: np.ndarray, most: int, group: np.ndarray | None
+) -> tuple[sparse.csc_matrix, np.ndarray]:
+    """One row per limit, per customer and, where several offers are allowed, per customer and group."""
+    pairs = np.arange(len(columns.who))
+    parts, upper = [], [room]
+    sign = signs(limits)
+    for number, limit in enumerate(limits):
+        parts.append(sign[number] * pair_weights(limit, columns.who, columns.offer))
+    ties = sparse.csr_matrix(np.array(parts).reshape(len(limits), len(pairs)))
+    people = int(columns.number.max(initial=-1)) + 1
+    each = sparse.csr_matrix((np.ones(len(pairs)), (columns.number, pairs)), shape=(people, len(pairs)))
+    stacked = [ties, each]
+    upper.append(np.full(people, float(most)))
+    if most > 1 and group is not None:
+        _, row = np.unique(columns.number * (int(group.max()) + 1) + group[columns.offer], return_inverse=True)
+        sizes = np.bincount(row)
+        kept = np.flatnonzero(sizes > 1)
+        once = sparse.csr_matrix((np.ones(len(pairs)), (row, pairs)), shape=(len(sizes), len(pairs)))[kept]
+        stacked.append(once)
+        upper.append(np.ones(len(kept)))
+    return sparse.vstack(stacked, format="csc"), np.concatenate(upper)
+
+
+def _model(
+    highspy: Any, worth: np.ndarray, most: np.ndarray, matrix: sparse.csc_matrix, upper: np.ndarray, whole: int
+) -> Any:
+    model = highspy.HighsLp()
+    model.num_row_, model.num_col_ = matrix.shape
+    model.sense_ = highspy.ObjSense.kMaximize
+    model.col_cost_, model.col_lower_, model.col_upper_ = worth, np.zeros(len(worth)), most
+    model.row_lower_, model.row_upper_ = np.full(len(upper), -np.inf), upper
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
+    model.a_matrix_.value_ = matrix.data
+    if whole:
+        kinds = [highspy.HighsVarType.kInteger] * whole
+        model.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (len(worth) - whole)
+    return model
+
+
+def _solver(highspy: Any, whole: float | None) -> Any:
+    solver = highspy.Highs()
+    solver.silent()
+    solver.setOptionValue("threads", 1)
+    if whole is None:
+        solver.setOptionValue("solver", "simplex")
+    else:
+        solver.setOptionValue("mip_max_nodes", NODES)
+        solver.setOptionValue("mip_rel_gap", 0.0)
+        solver.setOptionValue("mip_abs_gap", whole)
+    return solver

@@ -1,0 +1,76 @@
+"""A draft is previewed and never decided."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from recsys.decide import Decider
+from recsys.workbench import DraftProduct, drafted_case, next_state, preview, read_draft
+from scenefit.contracts.errors import ContractError
+from tests.recsys.made_case import made_case
+
+DRAFT = DraftProduct("new", "New loan", "新贷款", "instalment", "p1", apr=0.2, amount=8_000, amount_min=1_000,
+                     amount_max=10_000, tenor=12, tenor_min=3, tenor_max=24, scenes=("travel",), capacity=30,
+                     pd_max=0.1)  # fmt: skip
+
+
+def test_the_draft_is_appended_on_every_channel_of_the_similar_product():
+    case = made_case(100)
+    new = drafted_case(case, dataclasses.replace(DRAFT, lift=2.0))
+    assert new.offers["offer_id"].tolist()[-2:] == ["new@sms", "new@call"]
+    assert new.offers["state"].tolist() == ["live"] * 6 + ["draft"] * 2
+    np.testing.assert_allclose(new.p_take[:, 6], np.minimum(2 * case.p_take[:, 0], 1))
+    allowed = new.allowed[:, 6]
+    assert (case.groups["scene_id"][allowed] == "travel").all()
+    assert (case.pd_given_take[allowed] <= 0.1).all()
+    assert len(case.offers) == 6  # what was given is unchanged
+
+
+def test_a_preview_keeps_the_capacity_and_says_its_assumption():
+    found = preview(made_case(400), DRAFT)
+    assert 0 < found.people <= 30
+    assert found.capacity_used == found.people
+    assert found.low <= found.profit <= found.high
+    assert found.gain >= -1e-6  # one more choice never costs value
+    assert "p1" in found.assumption_en
+    assert "假设" in found.assumption_zh
+    assert (found.recipients["people"] >= 20).all()
+    assert (found.taken_from["people"] >= 20).all()
+
+
+def test_a_draft_never_reaches_a_decision():
+    new = drafted_case(made_case(50), DRAFT)
+    with pytest.raises(ContractError, match="'new@sms' is 'draft', not live"):
+        Decider(new, {spec.name: 0.0 for spec in new.limits})
+
+
+def test_the_stored_form_round_trips_and_unknown_fields_are_refused():
+    assert read_draft(DRAFT.json()) == DRAFT
+    with pytest.raises(ContractError, match="unknown field 'mood'"):
+        read_draft('{"mood": 1}')
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"apr": 2.0}, "apr is 2"), ({"amount": 50_000}, "amount is 50000"), ({"tenor": 36}, "tenor is 36"),
+     ({"name_zh": " "}, "name_zh is empty"), ({"lift": float("nan")}, "lift is nan")],
+)  # fmt: skip
+def test_a_wrong_field_is_named_with_the_way_out(change, message):
+    with pytest.raises(ContractError, match=message):
+        dataclasses.replace(DRAFT, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"similar_to": "p9"}, "'p9' has no offer"), ({"product_id": "p1"}, "taken"), ({"scenes": ("sea",)}, "'sea'")],
+)
+def test_a_draft_that_does_not_fit_the_case_is_refused(change, message):
+    with pytest.raises(ContractError, match=message):
+        drafted_case(made_case(20), dataclasses.replace(DRAFT, **change))
+
+
+def test_a_draft_is_not_approved_without_risk():
+    assert next_state("draft", "submitted") == "submitted"
+    with pytest.raises(ContractError, match="cannot become 'approved'"):
+        next_state("submitted", "approved")
