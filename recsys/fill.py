@@ -18,22 +18,23 @@ def topped_up(assignment: np.ndarray, worth: np.ndarray, limits: Sequence[Limit]
     """
     plan = assignment.copy()
     ceilings = [limit for limit in limits if limit.sense == "<="]
-    users = np.flatnonzero(plan < 0)
-    choices = np.argsort(-worth[users], axis=1, kind="stable")[:, :rounds]
-    for choice in range(choices.shape[1]):
-        best = choices[:, choice]
-        gain = worth[users, best]
+    users = np.flatnonzero((plan < 0) & (worth.max(axis=1, initial=-np.inf) > -np.inf))
+    left = worth[users]
+    for _ in range(min(rounds, worth.shape[1])):
+        best = left.argmax(axis=1)
+        gain = left[np.arange(len(users)), best]
         open_ = gain > -np.inf
         if not open_.any():
             break
-        users, choices, best, gain = users[open_], choices[open_], best[open_], gain[open_]
+        users, left, best, gain = users[open_], left[open_], best[open_], gain[open_]
         candidate = np.full(len(plan), -1)
         candidate[users] = best
         weights = np.array([weights_of(limit, candidate)[users] for limit in ceilings]).reshape(-1, len(users))
         room = np.array([limit.total - usage(limit, plan) for limit in ceilings])
         accepted = top_up(np.argsort(-gain, kind="stable"), weights, room)
         plan[users[accepted]] = best[accepted]
-        users, choices = users[~accepted], choices[~accepted]
+        left[np.arange(len(users)), best] = -np.inf
+        users, left = users[~accepted], left[~accepted]
     return plan
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from recsys.fill import topped_up
 from recsys.limits import Limit
-from recsys.problem import Plan, Problem, upper_bound
+from recsys.plan import Plan, upper_bound
+from recsys.problem import Problem
 from recsys.ranking import unpack
 
 __all__ = ["Plan", "greedy", "match_offers", "upper_bound"]

@@ -12,20 +12,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from recsys.limits import Limit
+from recsys.limits import TOLERANCE, Limit
 from recsys.match_layout import signs
 
 # a programme in whole offers that is not finished by then returns the best plan found: a time limit would differ from
 # machine to machine
 NODES = 1_000
+EXTRA = 120  # torn customers besides the fractional ones that are re-opened in whole offers
 
 
 class Columns(NamedTuple):
-    """Candidate pairs: number of the core customer, customer, offer; shape (columns,)."""
+    """Candidate pairs: number of the core customer, customer, offer, worth; shape (columns,).
+
+    `weights` (limits, columns) is what each uses of the limits, floors turned round, float64.
+    """
 
     number: np.ndarray
     who: np.ndarray
     offer: np.ndarray
+    worth: np.ndarray
+    weights: np.ndarray
+
+    def some(self, kept: np.ndarray) -> Columns:
+        """A choice of the pairs, their customers numbered anew."""
+        number = np.unique(self.number[kept], return_inverse=True)[1]
+        return Columns(number, self.who[kept], self.offer[kept], self.worth[kept], self.weights[:, kept])
 
 
 class Solved(NamedTuple):
@@ -54,13 +65,21 @@ def used(limits: Sequence[Limit], who: np.ndarray, offer: np.ndarray) -> np.ndar
     return np.array([pair_weights(limit, who, offer).sum() for limit in limits])
 
 
+def pairs_of(
+    values: np.ndarray, limits: Sequence[Limit], number: np.ndarray, who: np.ndarray, offer: np.ndarray
+) -> Columns:
+    """Candidate pairs with their worth and weights."""
+    sign = signs(limits)
+    weights = np.array([s * pair_weights(limit, who, offer) for s, limit in zip(sign, limits, strict=True)])
+    worth = values[who, offer].astype(np.float64)
+    return Columns(number, who, offer, worth, weights.reshape(len(limits), len(who)))
+
+
 def core_programme(
-    values: np.ndarray,
-    limits: Sequence[Limit],
     columns: Columns,
     room: np.ndarray,
     most: int,
-    group: np.ndarray | None,
+    group: np.ndarray,
     penalty: np.ndarray | None = None,
     whole: float | None = None,
 ) -> Solved | None:
@@ -69,18 +88,17 @@ def core_programme(
     Parameters
     ----------
     room : (limits,) totals less what is used already, as ceilings (floors turned round)
-    most : offers per customer; `group` (m,) of which one is served, None: no groups
+    most : offers per customer; `group` (m,) of which one is served
     penalty : (limits,) cost of a unit by which a limit is passed; None: no limit may be passed
     whole : solve in whole offers, to this absolute gap
     """
     import highspy
 
-    matrix, upper = _rows(limits, columns, room, most, group)
-    worth = values[columns.who, columns.offer].astype(np.float64)
+    limits = len(room)
+    matrix, upper = _rows(columns, room, most, group)
+    worth = columns.worth
     if penalty is not None:
-        relief = sparse.vstack(
-            [-sparse.identity(len(limits)), sparse.csc_matrix((matrix.shape[0] - len(limits), len(limits)))]
-        )
+        relief = sparse.vstack([-sparse.identity(limits), sparse.csc_matrix((matrix.shape[0] - limits, limits))])
         matrix, worth = sparse.hstack([matrix, relief], format="csc"), np.concatenate([worth, -penalty])
     pairs = len(columns.who)
     most_of = np.concatenate([np.ones(pairs), np.full(len(worth) - pairs, np.inf)])
@@ -94,27 +112,60 @@ def core_programme(
         return None
     found = solver.getSolution()
     amounts = np.asarray(found.col_value)
-    dual = np.zeros(len(limits)) if whole is not None else np.maximum(np.asarray(found.row_dual)[: len(limits)], 0.0)
+    dual = np.zeros(limits) if whole is not None else np.maximum(np.asarray(found.row_dual)[:limits], 0.0)
     objective = float(info.objective_function_value)
     bound = float(info.mip_dual_bound) if whole is not None else objective
     return Solved(amounts[:pairs], dual, amounts[pairs:], objective, bound)
 
 
-def _rows(
-    limits: Sequence[Limit], columns: Columns, room: np.ndarray, most: int, group: np.ndarray | None
-) -> tuple[sparse.csc_matrix, np.ndarray]:
+def whole_offers(
+    columns: Columns,
+    amounts: np.ndarray,
+    margin: np.ndarray,
+    room: np.ndarray,
+    most: int,
+    group: np.ndarray,
+    close: float,
+    everything: bool,
+) -> tuple[np.ndarray, float] | None:
+    """Which candidate pairs to make, bool, and the proven best of them all (inf where only some were re-opened).
+
+    The customers whom the linear programme left in parts, and some of their neighbours, are solved again in whole
+    offers; all of them when `everything`. None when that cannot keep the limits.
+
+    Parameters
+    ----------
+    amounts : of the linear programme; margin : (core customers,) how nearly torn each is
+    """
+    parted = np.unique(columns.number[(amounts > 1e-6) & (amounts < 1 - 1e-6)])
+    order = np.argsort(margin, kind="stable")
+    others = np.random.default_rng(0).permutation(len(order))
+    for extra in (EXTRA, 8 * EXTRA, len(order)):
+        opened = np.full(len(margin), everything)
+        opened[np.concatenate([parted, order[: extra // 2], others[: extra - extra // 2]])] = True
+        inside = opened[columns.number]
+        made = ~inside & (amounts > 0.5)
+        left = room - columns.weights[:, made].sum(axis=1)
+        solved = core_programme(columns.some(inside), left, most, group, whole=close)
+        if solved is not None:
+            made[np.flatnonzero(inside)[solved.amounts > 0.5]] = True
+            use = columns.weights[:, made].sum(axis=1)
+            # against the totals themselves the plan is added up again afterwards
+            if (use <= room + TOLERANCE * np.maximum(1.0, np.abs(room))).all():
+                return made, solved.bound if everything else np.inf
+        if opened.all():
+            break
+    return None
+
+
+def _rows(columns: Columns, room: np.ndarray, most: int, group: np.ndarray) -> tuple[sparse.csc_matrix, np.ndarray]:
     """One row per limit, per customer and, where several offers are allowed, per customer and group."""
-    pairs = np.arange(len(columns.who))
-    parts, upper = [], [room]
-    sign = signs(limits)
-    for number, limit in enumerate(limits):
-        parts.append(sign[number] * pair_weights(limit, columns.who, columns.offer))
-    ties = sparse.csr_matrix(np.array(parts).reshape(len(limits), len(pairs)))
+    pairs, upper = np.arange(len(columns.who)), [room]
     people = int(columns.number.max(initial=-1)) + 1
     each = sparse.csr_matrix((np.ones(len(pairs)), (columns.number, pairs)), shape=(people, len(pairs)))
-    stacked = [ties, each]
+    stacked = [sparse.csr_matrix(columns.weights), each]
     upper.append(np.full(people, float(most)))
-    if most > 1 and group is not None:
+    if most > 1 and len(pairs):
         _, row = np.unique(columns.number * (int(group.max()) + 1) + group[columns.offer], return_inverse=True)
         sizes = np.bincount(row)
         kept = np.flatnonzero(sizes > 1)

@@ -1,25 +1,26 @@
 """The compiled passes over all customers: prices in, offers and what they use of every limit out.
 
 Everything a limit weighs is one of three things, so that no pass looks at a weight that is zero: a count per offer, a
-block of weights per pair, or an entry of the customer (`match_layout.Layout`). Reductions run over a fixed number of
-chunks in order: equal bytes on any number of threads.
+block of weights per pair, or an entry of the customer (`match_layout.Layout`). Every pass goes over a range of
+customers and lets go of the interpreter; `match_passes` runs ranges side by side.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba
 import numpy as np
 
 from recsys.match_layout import Laid, Prices
 
-CHUNKS = 32
 # an offer worth this many temperatures less than the best has no share: exp(-14) is below the error of float32
 FAR = 14.0
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @numba.njit(cache=True, fastmath=FAST, inline="always")
-def _reduce(i: int, a: np.ndarray, laid: Laid, prices: Prices) -> None:
+def reduced_row(i: int, a: np.ndarray, laid: Laid, prices: Prices) -> None:
     """Write the customer's values less the prices of what each offer uses into `a`."""
     m = len(a)
     same = np.float32(0.0)
@@ -50,7 +51,7 @@ def _reduce(i: int, a: np.ndarray, laid: Laid, prices: Prices) -> None:
 
 
 @numba.njit(cache=True, inline="always")
-def _features(i: int, j: int, f: np.ndarray, laid: Laid) -> None:
+def used_by(i: int, j: int, f: np.ndarray, laid: Laid) -> None:
     """What offering j to customer i uses of the pair blocks, then of the customer's own entries."""
     blocks = len(laid.block_start) - 1
     for b in range(blocks):
@@ -63,7 +64,7 @@ def _features(i: int, j: int, f: np.ndarray, laid: Laid) -> None:
 
 
 @numba.njit(cache=True, inline="always")
-def _add_moment(h: np.ndarray, x: float, j: int, f: np.ndarray, where: np.ndarray, d: int) -> None:
+def add_moment(h: np.ndarray, x: float, j: int, f: np.ndarray, where: np.ndarray, d: int) -> None:
     """h += x · a aᵀ, where a is 1 at offer j and f at the customer's d limits."""
     h[j, j] += x
     for p in range(d):
@@ -74,7 +75,7 @@ def _add_moment(h: np.ndarray, x: float, j: int, f: np.ndarray, where: np.ndarra
 
 
 @numba.njit(cache=True, inline="always")
-def _take_square(
+def take_square(
     h: np.ndarray, weight: float, count: int, idx: np.ndarray, x: np.ndarray, total: np.ndarray, where: np.ndarray,
     d: int,
 ) -> None:  # fmt: skip
@@ -91,7 +92,7 @@ def _take_square(
 
 
 @numba.njit(cache=True, inline="always")
-def _softmax(a: np.ndarray, tau: float, idx: np.ndarray, x: np.ndarray) -> tuple[int, float, float]:
+def _softmax(a: np.ndarray, tau: float, idx: np.ndarray, x: np.ndarray) -> tuple[int, Any, Any]:
     """Shares of the offers under a temperature, "none" among them; how many have one, the smoothed and exact best."""
     best = np.float32(0.0)
     for j in range(len(a)):
@@ -112,199 +113,63 @@ def _softmax(a: np.ndarray, tau: float, idx: np.ndarray, x: np.ndarray) -> tuple
     return count, best + tau * np.log(z), best
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FAST)
-def smooth_pass(laid: Laid, prices: Prices, tau: float, curved: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def smooth_pass(
+    first: int, last: int, laid: Laid, prices: Prices, tau: float, curved: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smoothed worth of everybody's best choice, its slope and (when `curved`) curvature in the prices.
 
-    Returns per chunk: (smoothed, exact) worth; use of (offers, pair limits, own limits); curvature of the same.
+    Returns of customers first … last − 1: (smoothed, exact) worth; use of (offers, pair limits, own limits);
+    curvature of the same.
     """
-    n, m = laid.values.shape
+    m = laid.values.shape[1]
     blocks = len(prices.block)
     size = m + blocks + len(prices.own)
-    worth = np.zeros((CHUNKS, 2))
-    use = np.zeros((CHUNKS, size))
-    curve = np.zeros((CHUNKS, size, size)) if curved else np.zeros((CHUNKS, 1, 1))
-    for chunk in numba.prange(CHUNKS):
-        a = np.empty(m, np.float32)
-        idx = np.empty(m, np.int64)
-        x = np.empty(m)
-        f = np.empty(size)
-        total = np.empty(size)
-        where = np.empty(size, np.int64)
-        for b in range(blocks):
-            where[b] = m + b
-        h = curve[chunk]
-        for i in range(chunk * n // CHUNKS, (chunk + 1) * n // CHUNKS):
-            _reduce(i, a, laid, prices)
-            count, smoothed, best = _softmax(a, tau, idx, x)
-            worth[chunk, 0] += smoothed
-            worth[chunk, 1] += best
-            if count == 0:
-                continue
-            d = blocks
-            for e in range(laid.own_indptr[i], laid.own_indptr[i + 1]):
-                where[d] = m + blocks + laid.own_limit[e]
-                d += 1
+    worth = np.zeros(2)
+    use = np.zeros(size)
+    h = np.zeros((size, size)) if curved else np.zeros((1, 1))
+    a = np.empty(m, np.float32)
+    idx = np.empty(m, np.int64)
+    x = np.empty(m)
+    f = np.empty(size)
+    total = np.empty(size)
+    where = np.empty(size, np.int64)
+    for b in range(blocks):
+        where[b] = m + b
+    for i in range(first, last):
+        reduced_row(i, a, laid, prices)
+        count, smoothed, best = _softmax(a, tau, idx, x)
+        worth[0] += smoothed
+        worth[1] += best
+        if count == 0:
+            continue
+        d = blocks
+        for e in range(laid.own_indptr[i], laid.own_indptr[i + 1]):
+            where[d] = m + blocks + laid.own_limit[e]
+            d += 1
+        for p in range(d):
+            total[p] = 0.0
+        clear = count == 1 and x[0] > 0.9999
+        for s in range(count):
+            j = idx[s]
+            used_by(i, j, f, laid)
+            use[j] += x[s]
             for p in range(d):
-                total[p] = 0.0
-            clear = count == 1 and x[0] > 0.9999
-            for s in range(count):
-                j = idx[s]
-                _features(i, j, f, laid)
-                use[chunk, j] += x[s]
-                for p in range(d):
-                    total[p] += x[s] * f[p]
-                if curved and not clear:
-                    _add_moment(h, x[s], j, f, where, d)
-            for p in range(d):
-                use[chunk, where[p]] += total[p]
+                total[p] += x[s] * f[p]
             if curved and not clear:
-                _take_square(h, 1.0, count, idx, x, total, where, d)
-    return worth, use, curve
-
-
-@numba.njit(cache=True, inline="always")
-def _shares_of_several(
-    a: np.ndarray, tau: float, most: int, group: np.ndarray, groups: int, z: np.ndarray, y: np.ndarray,
-    idx: np.ndarray, x: np.ndarray,
-) -> tuple[int, float, float, float]:  # fmt: skip
-    """Shares of the offers where up to `most` groups may be served, one offer of a group; the threshold's part too.
-
-    Entropy-smoothed: y_g = σ((z_g − t)/τ), z_g the soft best of group g, t ≥ 0 such that Σ y ≤ most.
-    """
-    best = np.full(groups, np.float32(-3e38))
-    for j in range(len(a)):
-        best[group[j]] = max(best[group[j]], a[j])
-    exact, low, high = 0.0, 0.0, 0.0
-    for g in range(groups):
-        z[g] = 0.0
-        high = max(high, best[g])
-    for j in range(len(a)):
-        g = group[j]
-        if best[g] > -FAR * tau and a[j] > best[g] - FAR * tau:
-            z[g] += np.exp((a[j] - best[g]) / tau)
-    served = 0.0
-    for g in range(groups):
-        z[g] = best[g] + tau * np.log(z[g]) if z[g] > 0 else -1e30
-        y[g] = 1.0 / (1.0 + np.exp(-max(-500.0, min(500.0, z[g] / tau))))
-        served += y[g]
-    t = 0.0
-    if served > most:
-        high += 30 * tau
-        for _ in range(60):
-            t = 0.5 * (low + high)
-            served = 0.0
-            for g in range(groups):
-                served += 1.0 / (1.0 + np.exp(-max(-500.0, min(500.0, (z[g] - t) / tau))))
-            if served > most:
-                low = t
-            else:
-                high = t
-    smoothed = most * t
-    for g in range(groups):
-        v = (z[g] - t) / tau
-        y[g] = 1.0 / (1.0 + np.exp(-max(-500.0, min(500.0, v))))
-        smoothed += tau * (max(v, 0.0) + np.log1p(np.exp(-abs(v))))
-    for _ in range(most):
-        top, place = 0.0, -1
-        for g in range(groups):
-            if best[g] > top:
-                top, place = best[g], g
-        if place < 0:
-            break
-        exact += top
-        best[place] = np.float32(-3e38)
-    count = 0
-    for j in range(len(a)):
-        g = group[j]
-        if y[g] > 1e-7 and a[j] > z[g] - FAR * tau:
-            x[count] = y[g] * np.exp((a[j] - z[g]) / tau)
-            idx[count] = j
-            count += 1
-    return count, smoothed, exact, t
-
-
-@numba.njit(cache=True, parallel=True, fastmath=FAST)
-def smooth_pass_of_several(
-    laid: Laid, prices: Prices, tau: float, curved: bool, most: int, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `smooth_pass`, for up to `most` offers each and at most one of a group."""
-    n, m = laid.values.shape
-    blocks = len(prices.block)
-    groups = group.max() + 1
-    size = m + blocks + len(prices.own)
-    worth = np.zeros((CHUNKS, 2))
-    use = np.zeros((CHUNKS, size))
-    curve = np.zeros((CHUNKS, size, size)) if curved else np.zeros((CHUNKS, 1, 1))
-    for chunk in numba.prange(CHUNKS):
-        a = np.empty(m, np.float32)
-        idx = np.empty(m, np.int64)
-        x = np.empty(m)
-        f = np.empty(size)
-        z = np.empty(groups)
-        y = np.empty(groups)
-        where = np.empty(size, np.int64)
-        part = np.empty(size)
-        ends = np.empty(m)
-        tops = np.empty(m, np.int64)
-        for b in range(blocks):
-            where[b] = m + b
-        h = curve[chunk]
-        for i in range(chunk * n // CHUNKS, (chunk + 1) * n // CHUNKS):
-            _reduce(i, a, laid, prices)
-            count, smoothed, exact, t = _shares_of_several(a, tau, most, group, groups, z, y, idx, x)
-            worth[chunk, 0] += smoothed
-            worth[chunk, 1] += exact
-            if count == 0:
-                continue
-            d = blocks
-            for e in range(laid.own_indptr[i], laid.own_indptr[i + 1]):
-                where[d] = m + blocks + laid.own_limit[e]
-                d += 1
-            for s in range(count):
-                _features(i, idx[s], f, laid)
-                use[chunk, idx[s]] += x[s]
-                for p in range(d):
-                    use[chunk, where[p]] += x[s] * f[p]
-                if curved:
-                    _add_moment(h, x[s], idx[s], f, where, d)
-            if not curved:
-                continue
-            # each group's own square, then the one that ties groups to the threshold
-            spread = 0.0
-            for g in range(groups):
-                spread += y[g] * (1.0 - y[g])
-            for g in range(groups):
-                inside = 0
-                for p in range(d):
-                    part[p] = 0.0
-                for s in range(count):
-                    if group[idx[s]] == g:
-                        tops[inside] = idx[s]
-                        ends[inside] = x[s]
-                        inside += 1
-                        _features(i, idx[s], f, laid)
-                        for p in range(d):
-                            part[p] += x[s] * f[p]
-                if inside:
-                    _take_square(h, 1.0, inside, tops, ends, part, where, d)
-            if t > 0 and spread > 1e-12:
-                for p in range(d):
-                    part[p] = 0.0
-                for s in range(count):
-                    ends[s] = x[s] * (1.0 - y[group[idx[s]]])
-                    _features(i, idx[s], f, laid)
-                    for p in range(d):
-                        part[p] += ends[s] * f[p]
-                _take_square(h, 1.0 / spread, count, idx, ends, part, where, d)
-    return worth, use, curve
+                add_moment(h, x[s], j, f, where, d)
+        for p in range(d):
+            use[where[p]] += total[p]
+        if curved and not clear:
+            take_square(h, 1.0, count, idx, x, total, where, d)
+    return worth, use, h
 
 
 @numba.njit(cache=True, inline="always")
 def _chosen(
     a: np.ndarray, most: int, group: np.ndarray, groups: int, best: np.ndarray, second: np.ndarray,
     picked: np.ndarray,
-) -> tuple[int, float, float]:  # fmt: skip
+) -> tuple[int, Any, Any]:  # fmt: skip
     """The best up to `most` offers, one of a group, worth more than nothing: how many, the margin, the threshold."""
     never = np.float32(-3e38)
     if most == 1:
@@ -352,27 +217,26 @@ def _chosen(
     return count, min(margin, -rest), np.float32(0.0)
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FAST)
-def choice_pass(laid: Laid, prices: Prices, most: int, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Everybody's best offers at the prices (n, most), −1 for none, and the margin by which they are the best."""
-    n, m = laid.values.shape
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def choice_pass(
+    first: int, last: int, laid: Laid, prices: Prices, most: int, group: np.ndarray, picked: np.ndarray,
+    margin: np.ndarray,
+) -> None:  # fmt: skip
+    """Everybody's best offers at the prices into `picked` (n, most), −1 for none, by what margin into `margin`."""
+    m = laid.values.shape[1]
     groups = group.max() + 1
-    picked = np.full((n, most), -1, np.int32)
-    margin = np.empty(n, np.float32)
-    for chunk in numba.prange(CHUNKS):
-        a = np.empty(m, np.float32)
-        best = np.empty(groups, np.float32)
-        second = np.empty(groups, np.float32)
-        own = np.empty(most, np.int64)
-        for i in range(chunk * n // CHUNKS, (chunk + 1) * n // CHUNKS):
-            _reduce(i, a, laid, prices)
-            count, margin[i], _ = _chosen(a, most, group, groups, best, second, own)
-            for k in range(count):
-                picked[i, k] = own[k]
-    return picked, margin
+    a = np.empty(m, np.float32)
+    best = np.empty(groups, np.float32)
+    second = np.empty(groups, np.float32)
+    own = np.empty(most, np.int64)
+    for i in range(first, last):
+        reduced_row(i, a, laid, prices)
+        count, margin[i], _ = _chosen(a, most, group, groups, best, second, own)
+        for k in range(most):
+            picked[i, k] = own[k] if k < count else -1
 
 
-@numba.njit(cache=True, fastmath=FAST)
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
 def near_offers(
     rows: np.ndarray, laid: Laid, prices: Prices, most: int, group: np.ndarray, width: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -389,7 +253,7 @@ def near_offers(
     count = 0
     for place in range(len(rows)):
         i = rows[place]
-        _reduce(i, a, laid, prices)
+        reduced_row(i, a, laid, prices)
         _, _, threshold = _chosen(a, most, group, groups, best, second, own)
         if count + m > room:
             room = 2 * room

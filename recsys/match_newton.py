@@ -17,6 +17,7 @@ TEMPERATURES = (0.4, 0.1, 0.025, 0.006, 0.0015)
 NEAR = (0.006, 0.0015)  # from prices of other totals
 LAST = (0.0015, 0.0004)  # from prices of a sample
 STEPS = 8
+ROUGH = 1e-4
 HALVINGS = 12
 SUFFICIENT = 1e-4  # Armijo's share of the promised decrease
 RIDGE = 1e-4  # of the diagonal: limits that nobody is torn by have no curvature
@@ -47,6 +48,8 @@ def descent(smooth: Smooth, prices: np.ndarray, temperatures: Sequence[float], m
     """Projected Newton steps at each temperature; prices stay within 0 … `most`."""
     best, least, passes = prices, np.inf, 0
     for tau in temperatures:
+        # a warmer step only has to lead to the next
+        close = tol if tau == temperatures[-1] else max(tol, ROUGH)
         here = smooth(prices, tau, True)
         passes += 1
         for _ in range(STEPS):
@@ -65,7 +68,7 @@ def descent(smooth: Smooth, prices: np.ndarray, temperatures: Sequence[float], m
                 break
             gained = here.smoothed - found.smoothed
             prices, here = there, found
-            if gained < tol * abs(here.smoothed):
+            if gained < close * abs(here.smoothed):
                 break
         if here.exact < least:
             best, least = prices, here.exact

@@ -7,17 +7,21 @@ offers; the bound is the Lagrangian dual of everybody in float64. Method, pictur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from recsys.limits import TOLERANCE, Limit, check_limits, check_reach, furthest
-from recsys.match_core import Columns, Solved, core_programme, used
-from recsys.match_layout import Layout, layout, signs
-from recsys.match_newton import LAST, NEAR, TEMPERATURES, Descent, Slope, descent
+from recsys.match_core import Columns, Solved, core_programme, pairs_of, used, whole_offers
+from recsys.match_layout import NEVER, Layout, layout, signs
+from recsys.match_newton import LAST, NEAR, TEMPERATURES, Descent, descent
+from recsys.match_passes import choices, near, slope
+from recsys.plan import BLOCK, Plan, upper_bound
 from recsys.ranking import check_bits, unpack
 from scenefit.contracts.errors import ContractError, Infeasible, NotEligible
+
+__all__ = ["Plan", "Problem", "upper_bound"]
 
 SAMPLED = 600_000  # prices of customers with so many pairs, or of a quarter of few, start those of all
 SAMPLED_FROM = 300_000
@@ -25,29 +29,12 @@ CORE = 8_000  # torn customers solved exactly at first, or a quarter of few
 EXACT_PAIRS = 20_000  # up to here everybody is
 ROUNDS = 10
 GROWTH = 1.7
-CLOSE = 1e-8  # relative gap at which the linear programme counts as solved
+PATIENCE = 1  # rounds that pass a limit before it is asked whether the limits can be met at all
+CLOSE = 1e-7  # relative gap at which the linear programme counts as solved
+DEAREST = 1e5  # of the typical worth: passing a limit for more would only be noise in the programme
 MET = 1e-7  # of a limit's total
-WHOLE_PAIRS = 3_000  # up to here everything is solved in whole offers at once
-EXTRA = 120  # torn customers besides the fractional ones that are re-opened in whole offers
-ENOUGH = 1e-7  # relative gap at which a plan in whole offers is good enough
-BLOCK = 50_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A plan: offer index per customer or −1, its value, and how far at most the best plan is from it.
-
-    `assignment` is (n,), or (n, K) with −1 behind the last offer where up to K > 1 are planned. `gap` is
-    (upper_bound − value) / |upper_bound|. `usage` and `shadow_prices` are by limit name; a shadow price is what one
-    more unit of the limit would earn: not negative for a ceiling, not positive for a floor.
-    """
-
-    assignment: np.ndarray
-    value: float
-    upper_bound: float
-    gap: float
-    usage: dict[str, float]
-    shadow_prices: dict[str, float]
+WHOLE_PAIRS = 2_500  # up to here everything is solved in whole offers at once
+ENOUGH = 3e-7  # relative gap at which a plan in whole offers is good enough
 
 
 class _Core(NamedTuple):
@@ -56,6 +43,7 @@ class _Core(NamedTuple):
     columns: Columns
     fixed_who: np.ndarray
     fixed_offer: np.ndarray
+    fixed_use: np.ndarray
     margin: np.ndarray
     solved: Solved
 
@@ -123,7 +111,9 @@ class Problem:
         sign = signs(limits)
         room = sign * np.array([limit.total for limit in limits])
         if not limits:
-            return self._plan(limits, self._choice(np.zeros(0))[0], np.zeros(0), np.inf)
+            return self._plan(
+                limits, choices(self.laid, np.zeros(0), self.per_customer, self.group)[0], np.zeros(0), np.inf
+            )
         first = self._first(start, sign)
         if self.values.size <= EXACT_PAIRS:
             core = self._everybody(limits, room)
@@ -131,10 +121,10 @@ class Problem:
             bound = self._bound(limits, prices)
         else:
             core, prices, bound = self._refined(limits, room, self._prices(limits, room, first))
-        picked = self._whole(limits, room, core, bound)
-        if picked is None:
+        whole = self._whole(limits, room, core, bound)
+        if whole is None:
             raise Infeasible(self._conflict(limits, core))
-        picked, proven = picked
+        picked, proven = whole
         return self._plan(limits, picked, prices, min(bound, proven))
 
     def _with(self, totals: Mapping[str, float] | None) -> list[Limit]:
@@ -201,23 +191,16 @@ class Problem:
             prices, temperatures, most, tol,
         )  # fmt: skip
 
-    def _choice(self, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Everybody's best offers at the prices (n, K) and their margins."""
-        from recsys.match_kernels import choice_pass
-
-        paid = self.laid.prices(prices)
-        picked, margin = choice_pass(self.laid.laid, paid, self.per_customer, self.group)
-        return picked, margin
-
     def _refined(self, limits: list[Limit], room: np.ndarray, found: Descent) -> tuple[_Core, np.ndarray, float]:
         """The torn customers solved exactly until the bound of everybody meets them."""
         n, prices, bound = len(self.values), found.best, np.inf
         target, scale = min(CORE, max(n // 4, 500), n), self._scale(np.arange(min(n, BLOCK)))
         # prices of a programme that had to pass a limit are worse than those it began with
         reference = found.exact + 1e-6 * abs(found.exact)
-        hard = 3.0 * prices + 10.0 * scale / self._typical(limits)
+        cap = DEAREST * scale / self._typical(limits)
+        hard = np.minimum(3.0 * prices + 10.0 * scale / self._typical(limits), cap)
         core = None
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS):
             core = self._core(limits, room, prices, min(target, n), hard)
             new = self._bound(limits, core.solved.prices)
             if new <= min(bound, reference):
@@ -226,15 +209,42 @@ class Problem:
             worth = core.solved.objective + self._worth(core.fixed_who, core.fixed_offer)
             if not short.any() and bound - worth <= CLOSE * max(1.0, abs(bound)):
                 break
+            if short.any() and turn == PATIENCE:
+                self._refuse_impossible(limits, room)
             if short.any():
-                hard = np.where(short, 10.0 * hard, hard)
-                if target >= n and (hard > 1e9 * scale).any():
+                dearest = (hard >= cap)[short].all()
+                hard = np.where(short, np.minimum(10.0 * hard, cap), hard)
+                if target >= n and dearest:
                     break
             if target >= n and not short.any():
                 break
             target = int(target * GROWTH)
         assert core is not None
         return core, prices, bound if np.isfinite(bound) else self._bound(limits, prices)
+
+    def _refuse_impossible(self, limits: list[Limit], room: np.ndarray) -> None:
+        """Make sure that prices do not prove the limits impossible together (Farkas' lemma: offers worth nothing would
+        still pay to be refused)."""
+        laid, typical = self.laid, self._typical(limits)
+        free = Layout(
+            laid.laid._replace(values=np.where(laid.laid.values > np.float32(-1e29), np.float32(0.0), NEVER)),
+            laid.counts, laid.blocks, laid.owns,
+        )  # fmt: skip
+        most = 1.0 / typical
+        found = self._descent(free, room, 0.5 * most, list(TEMPERATURES), most, 1e-5)
+        zero = np.broadcast_to(np.float32(0.0), self.values.shape)
+        gap = upper_bound(zero, self.eligible, limits, signs(limits) * found.best, self.per_customer, self.group)
+        if gap >= -1e-6 * float(np.abs(found.best @ room)):
+            return
+        tied = np.flatnonzero(found.best > 1e-3 * most)
+        moved = [
+            f"{limits[k].name!r} ({limits[k].sense} {limits[k].total:,.6g}) would have to move by "
+            f"{-gap / found.best[k]:,.6g}"
+            for k in tied[np.argsort(-found.best[tied] / most[tied], kind="stable")].tolist()
+        ]
+        raise Infeasible(
+            f"match: the limits cannot be met together: {' or '.join(moved[:5])}, at least. Loosen one of them"
+        )
 
     def _typical(self, limits: list[Limit]) -> np.ndarray:
         """What an offer that counts towards a limit typically uses of it."""
@@ -247,41 +257,55 @@ class Problem:
 
     def _core(self, limits: list[Limit], room: np.ndarray, prices: np.ndarray, target: int, hard: np.ndarray) -> _Core:
         """The programme of the `target` customers with the least margins at these prices."""
-        from recsys.match_kernels import near_offers
-
-        picked, margin = self._choice(prices)
+        picked, margin = choices(self.laid, prices, self.per_customer, self.group)
         n = len(picked)
         order = np.argpartition(margin, target - 1)[:target] if target < n else np.arange(n)
         torn = np.sort(order)
-        width = np.float32(margin[torn].max()) if target < n else np.float32(1e29)
-        paid = self.laid.prices(prices)
-        number, offer = near_offers(torn, self.laid.laid, paid, self.per_customer, self.group, width)
+        width = float(margin[torn].max()) if target < n else 1e29
+        number, offer = near(self.laid, torn, prices, self.per_customer, self.group, width)
         clear = np.ones(n, bool)
         clear[torn] = False
         who, place = np.nonzero((picked >= 0) & clear[:, None])
         what = picked[who, place].astype(np.int64)
-        left = room - signs(limits) * used(limits, who, what)
-        columns = Columns(number, torn[number], offer)
-        solved = core_programme(self.values, limits, columns, left, self.per_customer, self.group, penalty=hard)
-        if solved is None:
-            raise Infeasible("match: the programme of the torn customers has no solution; loosen the limits")
-        return _Core(columns, who, what, margin[torn], solved)
+        fixed = used(limits, who, what)
+        left = room - signs(limits) * fixed
+        columns = pairs_of(self.values, limits, number, torn[number], offer)
+        solved = self._solved(columns, left, hard)
+        return _Core(columns, who, what, fixed, margin[torn], solved)
 
     def _everybody(self, limits: list[Limit], room: np.ndarray) -> _Core:
         """The programme of all customers and all they may get: for few it costs less than finding out who is torn."""
         who, offer = np.nonzero(unpack(self.eligible, self.values.shape[1]))
         people, number = np.unique(who, return_inverse=True)
-        columns, nobody = Columns(number, who, offer), np.zeros(0, np.int64)
-        hard = 1e3 * self._scale(np.arange(len(self.values))) / self._typical(limits)
+        columns, nobody = pairs_of(self.values, limits, number, who, offer), np.zeros(0, np.int64)
+        cap = DEAREST * self._scale(np.arange(len(self.values))) / self._typical(limits)
+        hard = 0.01 * cap
+        solved = self._solved(columns, room, hard)
         for _ in range(ROUNDS):
-            solved = core_programme(self.values, limits, columns, room, self.per_customer, self.group, penalty=hard)
-            if solved is None:
-                raise Infeasible("match: the programme of all customers has no solution; loosen the limits")
             short = solved.slack > MET * np.maximum(1.0, np.abs(room))
-            if not short.any() or hard.max() > 1e12:
+            if not short.any() or (hard >= cap)[short].all():
                 break
-            hard = np.where(short, 100.0 * hard, hard)
-        return _Core(columns, nobody, nobody, np.zeros(len(people)), solved)
+            hard = np.where(short, np.minimum(100.0 * hard, cap), hard)
+            solved = self._solved(columns, room, hard)
+        margin = self._margins(columns, len(people), solved.prices)
+        return _Core(columns, nobody, nobody, np.zeros(len(limits)), margin, solved)
+
+    def _margins(self, columns: Columns, people: int, prices: np.ndarray) -> np.ndarray:
+        """By how much the offers a customer gets at the prices are better than the next."""
+        ranked = np.full((people, self.values.shape[1] + self.per_customer), -np.inf)
+        # each place may go to nothing, which is worth nothing
+        ranked[:, -self.per_customer :] = 0.0
+        ranked[columns.number, columns.offer] = columns.worth - prices @ columns.weights
+        ranked = -np.sort(-ranked, axis=1)
+        margin: np.ndarray = ranked[:, self.per_customer - 1] - ranked[:, self.per_customer]
+        return margin
+
+    def _solved(self, columns: Columns, room: np.ndarray, hard: np.ndarray) -> Solved:
+        """The linear programme of some pairs, in which a limit may be passed at a price."""
+        solved = core_programme(columns, room, self.per_customer, self.group, penalty=hard)
+        if solved is None:
+            raise Infeasible("match: the programme of the torn customers has no solution; loosen the limits")
+        return solved
 
     def _worth(self, who: np.ndarray, offer: np.ndarray) -> float:
         return float(self.values[who, offer].sum(dtype=np.float64))
@@ -292,36 +316,20 @@ class Problem:
     def _whole(
         self, limits: list[Limit], room: np.ndarray, core: _Core, bound: float
     ) -> tuple[np.ndarray, float] | None:
-        """Whole offers: those the programme left in parts, and some of their neighbours, solved again."""
-        columns, amounts = core.columns, core.solved.amounts
-        everything = len(columns.who) <= WHOLE_PAIRS and not len(core.fixed_who)
-        parted = np.unique(columns.number[(amounts > 1e-6) & (amounts < 1 - 1e-6)])
-        order = np.argsort(core.margin, kind="stable")
-        others = np.random.default_rng(0).permutation(len(order))
-        for extra in (EXTRA, 8 * EXTRA, len(order)):
-            near = np.concatenate([order[: extra // 2], others[: extra - extra // 2]])
-            opened = np.zeros(len(core.margin), bool)
-            opened[np.concatenate([parted, near])] = True
-            if everything:
-                opened[:] = True
-            inside = opened[columns.number]
-            kept = ~inside & (amounts > 0.5)
-            who = np.concatenate([core.fixed_who, columns.who[kept]])
-            offer = np.concatenate([core.fixed_offer, columns.offer[kept]])
-            again = np.unique(columns.number[inside], return_inverse=True)[1]
-            left = room - signs(limits) * used(limits, who, offer)
-            some = Columns(again, columns.who[inside], columns.offer[inside])
-            close = ENOUGH * max(1e-6, abs(bound))
-            solved = core_programme(self.values, limits, some, left, self.per_customer, self.group, whole=close)
-            if solved is not None:
-                chosen = solved.amounts > 0.5
-                who, offer = np.concatenate([who, some.who[chosen]]), np.concatenate([offer, some.offer[chosen]])
-                picked = placed(len(self.values), who, offer, self.per_customer)
-                if not missed(limits, used(limits, who, offer)):
-                    return picked, solved.bound if everything else np.inf
-            if opened.all() or everything:
-                break
-        return None
+        """The plan in whole offers (n, K) and the best proven, inf for none; None when it cannot keep the limits."""
+        columns = core.columns
+        found = whole_offers(
+            columns, core.solved.amounts, core.margin, room - signs(limits) * core.fixed_use, self.per_customer,
+            self.group, ENOUGH * max(1e-6, abs(bound)), len(columns.who) <= WHOLE_PAIRS and not len(core.fixed_who),
+        )  # fmt: skip
+        if found is None:
+            return None
+        made, proven = found
+        who = np.concatenate([core.fixed_who, columns.who[made]])
+        offer = np.concatenate([core.fixed_offer, columns.offer[made]])
+        if missed(limits, used(limits, who, offer)):
+            return None
+        return placed(len(self.values), who, offer, self.per_customer), proven
 
     def _conflict(self, limits: list[Limit], core: _Core) -> str:
         slack = core.solved.slack
@@ -354,28 +362,6 @@ class Problem:
         )
 
 
-def slope(
-    laid: Layout, room: np.ndarray, prices: np.ndarray, tau: float, curved: bool, most: int, group: np.ndarray
-) -> Slope:
-    """The smoothed dual of one shard at some prices; `room` is its share of the totals."""
-    from recsys.match_kernels import smooth_pass, smooth_pass_of_several
-
-    paid = laid.prices(prices)
-    heat = np.float32(tau)
-    if most == 1:
-        worth, use, curve = smooth_pass(laid.laid, paid, heat, curved)
-    else:
-        worth, use, curve = smooth_pass_of_several(laid.laid, paid, heat, curved, most, group)
-    transform = laid.transform
-    worth, use = worth.sum(axis=0), transform @ use.sum(axis=0)
-    hessian = np.zeros((len(prices), len(prices)))
-    if curved:
-        half = curve.sum(axis=0)
-        hessian = transform @ symmetric(half, laid.counts.shape[1]) @ transform.T / tau
-    at = float(prices @ room)
-    return Slope(at + float(worth[0]), room - use, hessian, at + float(worth[1]))
-
-
 def missed(limits: Sequence[Limit], uses: np.ndarray) -> list[str]:
     """The limits that some use does not keep, by name."""
     return [
@@ -385,67 +371,12 @@ def missed(limits: Sequence[Limit], uses: np.ndarray) -> list[str]:
     ]
 
 
-def symmetric(half: np.ndarray, offers: int) -> np.ndarray:
-    """The whole matrix: the pass writes offers × offers in full, offers × limits above and limits × limits below."""
-    whole = half.copy()
-    whole[offers:, :offers] = half[:offers, offers:].T
-    low = np.tril(half[offers:, offers:])
-    whole[offers:, offers:] = low + np.tril(low, -1).T
-    return whole
-
-
-def upper_bound(
-    values: np.ndarray,
-    eligible: np.ndarray,
-    limits: Sequence[Limit],
-    prices: np.ndarray,
-    per_customer: int = 1,
-    group: np.ndarray | None = None,
-) -> float:
-    """No plan that keeps the limits is worth more: the Lagrangian bound at these prices, in float64.
-
-    Σ_i max(0, best up to K of v_ij − Σ_l price_l · w_lij) + Σ_l price_l · total_l, prices ≥ 0 for "<=", ≤ 0 for ">=".
-    """
-    n, m = values.shape
-    group = np.arange(m) if group is None else group
-    total = sum(price * limit.total for price, limit in zip(prices, limits, strict=True))
-    priced = [(limit, price) for limit, price in zip(limits, prices, strict=True) if price]
-    same = np.zeros(m)
-    for limit, price in priced:
-        if limit.where is None and limit.weight.shape[0] == 1:
-            same += price * np.broadcast_to(limit.weight, (1, m))[0]
-    sums = []
-    for first in range(0, n, BLOCK):
-        part = slice(first, min(first + BLOCK, n))
-        reduced = np.where(unpack(eligible[part], m), values[part].astype(np.float64) - same, -np.inf)
-        for limit, price in priced:
-            if limit.where is None and limit.weight.shape[0] == 1:
-                continue
-            weight = limit.weight if limit.weight.shape[0] == 1 else limit.weight[part]
-            if limit.where is None:
-                reduced -= price * weight
-            else:
-                inside = np.flatnonzero(limit.where[part])
-                reduced[inside] -= price * (weight if len(weight) == 1 else weight[inside])
-        sums.append(float(_best_of(reduced, per_customer, group).sum()))
-    return float(np.sum(sums) + total)
-
-
-def _best_of(reduced: np.ndarray, most: int, group: np.ndarray) -> np.ndarray:
-    """Per row the sum of the best up to `most` positive values, one of a group."""
-    if most == 1:
-        return np.maximum(reduced.max(axis=1, initial=-np.inf), 0.0)
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    best = np.maximum(np.maximum.reduceat(reduced[:, order], starts, axis=1), 0.0)
-    if best.shape[1] > most:
-        best = np.partition(best, best.shape[1] - most, axis=1)[:, -most:]
-    return best.sum(axis=1)
-
-
 def placed(n: int, who: np.ndarray, offer: np.ndarray, most: int) -> np.ndarray:
     """Pairs as offers per customer (n, K), −1 behind the last."""
     picked = np.full((n, most), -1, np.int32)
+    if most == 1:
+        picked[who, 0] = offer
+        return picked
     order = np.lexsort((offer, who))
     who, offer = who[order], offer[order]
     first = np.searchsorted(who, who, side="left")

@@ -373,3 +373,22 @@ def test_the_plan_is_the_same_on_any_number_of_threads(threads):
         numba.set_num_threads(before)
     assert found.assignment.tobytes() == expected.assignment.tobytes()
     assert found.shadow_prices == expected.shadow_prices
+
+
+def test_impossible_limits_of_a_crowd_are_proven_so_and_named_with_a_distance():
+    case = crowd(20_000)
+    ones = np.ones((1, 1))
+    limits = [
+        Limit("budget", "<=", 100.0, case.cost),
+        Limit("reach all", ">=", 8_000.0, ones),
+        Limit("capacity 0", "<=", 500.0, np.eye(8)[[0]]),
+    ]
+    with pytest.raises(
+        Infeasible, match=r"cannot be met together: 'budget' \(<= 100\) would have to move by .* at least"
+    ):
+        match_offers(case.values, pack(case.allowed), limits)
+    problem = Problem(case.values, pack(case.allowed), limits)
+    cheapest = np.sort(np.where(case.allowed, case.cost, np.inf).min(axis=1))[:8_000].sum()
+    plan = problem.solve(totals={"budget": 1.2 * cheapest})
+    assert plan.usage["reach all"] == 8_000
+    assert plan.usage["budget"] <= 1.2 * cheapest
