@@ -392,3 +392,64 @@ def test_impossible_limits_of_a_crowd_are_proven_so_and_named_with_a_distance():
     plan = problem.solve(totals={"budget": 1.2 * cheapest})
     assert plan.usage["reach all"] == 8_000
     assert plan.usage["budget"] <= 1.2 * cheapest
+
+
+def by_highs(case, whole):
+    """The optimum by HiGHS on the whole programme: None where the limits cannot be met."""
+    from scipy import sparse
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    n, m = case.values.shape
+    rows, low, high = [sparse.kron(sparse.identity(n), np.ones((1, m)))], [np.zeros(n)], [np.ones(n)]
+    for x in case.limits:
+        weight = np.broadcast_to(x.weight, (n, m)) * (1 if x.where is None else x.where[:, None])
+        rows.append(sparse.csr_matrix(weight.reshape(1, -1)))
+        low.append([x.total if x.sense == ">=" else -np.inf])
+        high.append([x.total if x.sense == "<=" else np.inf])
+    found = milp(
+        -case.values.ravel(),
+        constraints=LinearConstraint(sparse.vstack(rows), np.concatenate(low), np.concatenate(high)),
+        bounds=Bounds(0, case.allowed.ravel().astype(float)),
+        integrality=np.full(n * m, int(whole)),
+        options={"mip_rel_gap": 0.0},
+    )
+    return None if found.x is None else -found.fun
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.02, 0.1, 0.5]), st.sampled_from([0.02, 0.1, 0.6]))
+def test_small_plans_reach_what_highs_finds_on_the_whole_programme(seed, budget, floor):
+    """Zero budgets, tight ones, floors that cannot be met, and many equal customers."""
+    rng = np.random.default_rng(seed)
+    case = crowd(int(rng.integers(20, 60)), m=4, segments=2, seed=seed)
+    if seed % 3 == 0:
+        # degenerate: everybody like one of three
+        like = rng.integers(0, 3, len(case.values))
+        case = case._replace(values=case.values[like], cost=case.cost[like])
+    n = len(case.values)
+    case = case._replace(
+        limits=[
+            Limit("budget", "<=", budget * n, case.cost),
+            Limit("reach", ">=", np.floor(floor * n), np.ones((1, 1)), case.segment == 0),
+            Limit("capacity", "<=", n // 10, np.eye(4)[[1]]),
+        ]
+    )
+    if not case.allowed.any():
+        return
+    best = by_highs(case, whole=True)
+    if best is None:
+        with pytest.raises(Infeasible):
+            planned(case)
+        return
+    plan = planned(case)
+    assert keeps(plan.assignment, case.limits)
+    assert plan.value == pytest.approx(best, rel=1e-5, abs=1e-6)
+    assert plan.upper_bound >= best - 1e-6
+
+
+def test_the_bound_of_a_crowd_is_the_optimum_of_the_whole_linear_programme():
+    case = crowd(3_000, m=8, seed=4)
+    plan = planned(case)
+    optimum = by_highs(case, whole=False)
+    assert plan.upper_bound == pytest.approx(optimum, rel=1e-7)
+    assert optimum * (1 - 1e-4) <= plan.value <= optimum * (1 + 1e-9)

@@ -108,3 +108,18 @@ def test_a_shard_that_lost_an_array_says_so(tmp_path):
     (folders[0] / "values.npy").unlink()
     with pytest.raises(StoreError, match="the shard shard0 cannot be read"):
         solve_shards(folders, [limit.total for limit in limits])
+
+
+@pytest.mark.ray
+def test_shards_on_ray_give_the_same_bytes_as_here(tmp_path):
+    from scenefit.runtime.parallel import stop_ray
+
+    values, eligible, limits = crowd(4_000)
+    folders = written(tmp_path, values, eligible, limits, 2)
+    totals = [limit.total for limit in limits]
+    here = solve_shards(folders, totals), [(f / "plan.npy").read_bytes() for f in folders]
+    try:
+        there = solve_shards(folders, totals, backend="ray"), [(f / "plan.npy").read_bytes() for f in folders]
+    finally:
+        stop_ray()
+    assert here == there

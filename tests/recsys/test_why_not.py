@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recsys.why_not import RULES, why_not
+from recsys.offer_rules import RULES
+from recsys.why_not import why_not
 from risk.policy import Ruling, decide
 from scenefit.contracts.errors import ContractError
 
@@ -23,7 +24,7 @@ def test_the_first_stage_that_said_no_speaks():
     found = why_not(decision(), VALUE, np.array([3, -1]), 0)
     assert [one.stage for one in found] == ["eligibility", "eligibility", "value", "offered", "limits"]
     assert [one.rule for one in found] == ["age limits", "already has it", "", "", ""]
-    assert found[0].en == RULES["age limits"][0]
+    assert (found[0].en, found[0].zh) == (RULES["age limits"].en, RULES["age limits"].zh)
     assert "限额" in found[4].zh
 
 

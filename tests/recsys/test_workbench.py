@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys.decide import Decider
@@ -37,6 +38,43 @@ def test_a_preview_keeps_the_capacity_and_says_its_assumption():
     assert "假设" in found.assumption_zh
     assert (found.recipients["people"] >= 20).all()
     assert (found.taken_from["people"] >= 20).all()
+
+
+def test_the_interval_counts_the_error_of_the_default_model():
+    case = made_case(400)
+    sure = preview(dataclasses.replace(case, pd_error=np.zeros(400)), DRAFT)
+    unsure = preview(dataclasses.replace(case, pd_error=np.full(400, 0.5)), DRAFT)
+    assert unsure.profit == pytest.approx(sure.profit)
+    assert unsure.low < sure.low
+    assert unsure.high > sure.high
+
+
+def test_nothing_is_told_of_the_risk_of_few_people():
+    found = preview(made_case(400), dataclasses.replace(DRAFT, capacity=19))
+    assert 0 < found.people < 20
+    assert np.isnan([found.loss, found.profit, found.low, found.high]).all()
+    assert found.recipients.empty
+    assert found.taken_from.empty
+
+
+def test_who_holds_the_similar_product_may_get_the_draft_where_another_offer_is_open():
+    # offers p1@sms p1@call p2@sms p2@call p3@sms p3@call; reasons 1 not reachable, 2 already has it
+    case = made_case(4)
+    reason = np.array([[2, 2, 0, 0, 2, 2], [2, 2, 1, 0, 1, 2], [1, 2, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2]], np.uint8)
+    new = drafted_case(dataclasses.replace(case, reason=reason), dataclasses.replace(DRAFT, scenes=(), pd_max=None))
+    # 0: p2 is open; 1: on sms p1's own rule came after reach, on call p2 is open; 2: reach is no rule of the product
+    assert new.reason[:, 6:].tolist() == [[0, 0], [2, 0], [1, 0], [2, 2]]
+
+
+def test_age_limits_of_a_draft_leave_out_bands_that_reach_beyond_them():
+    bands = pd.DataFrame({"age_band": ["20-29", "30-39", "60-69", ""]})
+    case = made_case(4, protected=bands, reason=np.zeros((4, 6), np.uint8))
+    new = drafted_case(case, dataclasses.replace(DRAFT, scenes=(), pd_max=None, age_min=20, age_max=65))
+    # who turns 20 this year may be 19; 60 to 69 reaches beyond 65
+    assert new.allowed[:, 6].tolist() == [False, True, False, False]
+    assert new.reasons[new.reason[0, 6]] == "age limits"
+    with pytest.raises(ContractError, match=r"no column 'age_band' .* leave age_min and age_max empty"):
+        drafted_case(made_case(4), dataclasses.replace(DRAFT, age_min=20))
 
 
 def test_a_draft_never_reaches_a_decision():
