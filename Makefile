@@ -44,7 +44,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY) ## Measure the claims of docs/benchmarks.md
-	$(BIN)/python -m benchmarks run ray world features segmentation subgroups audiences lookalikes recsys
+	$(BIN)/python -m benchmarks run ray world features segmentation subgroups audiences lookalikes recsys recsys_scenes matching decisions
 
 browser: ## Chromium and Chinese fonts for the browser journeys (Debian)
 	@command -v chromium >/dev/null && fc-list 2>/dev/null | grep -qi cjk || { \

@@ -146,7 +146,8 @@ def case_then(workspace: Workspace, settings: Settings, moment: pd.Timestamp) ->
         needed = [task for task in tasks if task.kind not in NOT_NEEDED]
         results = pmap(work, needed, shared, seed=settings.seed, backend="local", cores=cores)
         found = dict(zip(needed, results, strict=True))
-        return flow.decide(connection, workspace, inputs, shared, found, settings).planned.case
+        # a champion pinned today may have learned from after the moment
+        return flow.decide(connection, workspace, inputs, shared, found, settings, pins=False).planned.case
 
 
 def campaign_list(workspace: Workspace, campaign: str, horizon_days: int) -> pd.DataFrame:

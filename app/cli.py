@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import audience_cli, features_cli, recs_cli, segments_cli, subgroups_cli
+from app import audience_cli, features_cli, match_cli, product_cli, recs_cli, segments_cli, subgroups_cli
 from app.console import AsJson, Folder, entered, moment, print_json, workspace_at
 from scenefit import __version__
 
@@ -32,6 +32,8 @@ app.add_typer(segments_cli.app, name="segments")
 app.add_typer(subgroups_cli.app, name="subgroups")
 app.add_typer(audience_cli.app, name="audience")
 app.add_typer(recs_cli.app, name="recs")
+app.add_typer(match_cli.app, name="match")
+app.add_typer(product_cli.app, name="product")
 
 
 class Where(StrEnum):

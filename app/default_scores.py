@@ -25,6 +25,9 @@ def default_model(folder: Path) -> DefaultModel:
         model.features_, model.intercept_ = list(saved.facts["features"]), float(saved.facts["intercept"])
         model.coef_ = saved.arrays["coef"]
         model.edges_ = [saved.arrays[f"edges_{number}"] for number in range(len(model.features_))]
+        # kept since intervals are; an older model tells its probabilities without them
+        if "covariance" in saved.arrays:
+            model.covariance_ = saved.arrays["covariance"]
     except KeyError as error:
         raise StoreError(f"{folder}: {error} is missing; start the run again with `scenefit run`") from error
     return model

@@ -84,6 +84,7 @@ def run(
             cores = settings.runtime.cores
             results = pmap(work, tasks, shared, seed=settings.seed, backend=where, cores=cores, address=address)
             found = dict(zip(tasks, results, strict=True))
+            shared = shared.after_learning()
         with steps.step("plan"):
             result = decide(connection, workspace, inputs, shared, found, settings)
     with steps.step("report"):
@@ -101,21 +102,29 @@ def decide(
     shared: Shared,
     found: dict[Task, Any],
     settings: Settings,
+    pins: bool = True,
 ) -> outcome.Outcome:
-    """Chances, eligibility, value and the plan."""
+    """Chances, eligibility, value and the plan.
+
+    `pins` says whether a pinned champion decides; without it the run's own model does, as for a moment before the pin.
+    """
     end, n = inputs.edges[-1], len(inputs.catalogue.customers)
     products = inputs.catalogue.products
     reach = contactable(connection, workspace, inputs.dataset, inputs.catalogue.customers, end, settings)
     segments = _segments(found, inputs)
     home = planning.homes(n, segments)
     default: DefaultLearned | Absent = found[Task("default")]
-    pd_now = default.pd_now if isinstance(default, DefaultLearned) else np.full(n, np.nan)
-    pinned = pinned_champion(workspace, inputs, np.asarray(shared.material.behaviour.items, dtype=object))
+    pd_now, pd_error = np.full(n, np.nan), np.zeros(n)
+    if isinstance(default, DefaultLearned):
+        pd_now, pd_error = default.pd_now, default.logit_error
+    items = np.asarray(shared.material.behaviour.items, dtype=object)
+    pinned = pinned_champion(workspace, inputs, items) if pins else None
     champion = None if pinned is None else pinned.facts
     found = found if pinned is None else found | {Task("champion"): pinned.learned}
     used = open_channels(reach, settings)
-    errors = chance_errors(inputs, found)
-    chances = Chances(take_chances(inputs, shared, found, used), pd_now, errors, np.zeros(n))
+    chances = Chances(
+        take_chances(inputs, shared, found, used, home.segment), pd_now, chance_errors(inputs, found), pd_error
+    )
     case = run_case(
         connection, workspace, inputs, reach, home, used, chances, settings, run_id(inputs, settings, champion)
     )

@@ -217,12 +217,28 @@ REASONS = {
     "already has it": mark("already has it"),
     "not active in its scenes": mark("not active in its scenes"),
     "likely default": mark("default too likely"),
+    "product not live": mark("not on offer now"),
+    "hard stop": mark("stands on a block list"),
+    "cooling-off": mark("sent or declined lately"),
+    "debt burden": mark("instalments too high for the income"),
+    "several lenders": mark("asked several lenders"),
+    "no consent": mark("no consent"),
+    "objected": mark("opted out or complained"),
+    "on a list": mark("on a list not to contact"),
+    "contact cap reached": mark("contact cap reached"),
+    "channel cap reached": mark("channel caps reached"),
+    "quiet hours": mark("quiet hours"),
+    "hold-out": mark("held out"),
+    "channel closed": mark("channel closed"),
 }
 LIMITS = {
     "budget": mark("budget"),
     "expected loss": mark("expected loss"),
     "capacity": mark("capacity"),
     "reach": mark("reach floor"),
+    "ceiling": mark("ceiling"),
+    "spend": mark("spend"),
+    "contacts": mark("contacts"),
 }
 CHANNELS = {
     "sms": mark("SMS"),

@@ -31,6 +31,12 @@ def main() -> None:
             ),
             st.Page("views/audiences.py", title=t("Audiences"), icon=":material/group_add:", url_path="audiences"),
             st.Page("views/offers.py", title=t("Offers"), icon=":material/redeem:", url_path="offers"),
+            st.Page(
+                "views/workbench.py",
+                title=t("Product workbench"),
+                icon=":material/design_services:",
+                url_path="workbench",
+            ),
             st.Page("views/features.py", title=t("Models & features"), icon=":material/schema:", url_path="features"),
             st.Page("views/report.py", title=t("Run report"), icon=":material/lab_profile:", url_path="report"),
         ]

@@ -190,7 +190,7 @@ def _labels(workspace: Workspace, customers: np.ndarray, takes: Takes, edges: tu
 
 def _profiles(workspace: Workspace, customers: np.ndarray, who: np.ndarray, at: pd.Series) -> pd.DataFrame:
     """Profile features of people as known at given moments, through the feature store."""
-    spine = pd.DataFrame({"customer_id": customers[who], "event_timestamp": at.to_numpy()})
+    spine = pd.DataFrame({"customer_id": customers[who], "event_timestamp": pd.to_datetime(at, utc=True).array})
     frame = history.training_frame(spine, "offers_v1", workspace, purpose="marketing")
     return frame.drop(columns=["customer_id", "event_timestamp"])
 

@@ -173,7 +173,8 @@ def write_models(folder: Path, catalogue: Catalogue, result: Outcome) -> None:
 def default_parts(model: DefaultModel) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and facts from which a scorecard can be rebuilt."""
     edges = {f"edges_{number}": values for number, values in enumerate(model.edges_)}
-    return {"coef": model.coef_, **edges}, {"features": model.features_, "intercept": model.intercept_}
+    arrays = {"coef": model.coef_, "covariance": model.covariance_, **edges}
+    return arrays, {"features": model.features_, "intercept": model.intercept_}
 
 
 def metrics(dataset: Dataset, results: pd.DataFrame, result: Outcome) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from app.eligibility import months
 from app.plan_limits import limit_specs
 from recsys.case import Case, case_limits, case_value, worthwhile
+from recsys.decide import refuse_drafts
 from recsys.limits import Limit
 from recsys.match import greedy
 from recsys.problem import Plan, Problem
@@ -48,18 +49,41 @@ def homes(customers: int, segments: pd.DataFrame) -> Homes:
     return Homes(scene, segment)
 
 
-def offer_table(products: pd.DataFrame, channels: Sequence[str], amounts: np.ndarray) -> pd.DataFrame:
-    """Every product on every channel, product by product: the columns of a case, with what one taker is lent."""
+def offer_table(
+    products: pd.DataFrame,
+    channels: Sequence[str],
+    amounts: np.ndarray,
+    funding_cost: float = np.nan,
+    discount_rate: float = np.nan,
+) -> pd.DataFrame:
+    """Every product on every channel, product by product: the columns of a case, with the terms and rules of each.
+
+    `scenes` with commas, "" for all; `amount` what one taker is lent, currency units; rates per year; `valid_from` and
+    `valid_to` ISO instants, "" for open; limits of age and risk NaN where the product states none. The argument
+    `funding_cost` is for products without their own.
+    """
     size = len(channels)
-    rows: dict[str, pd.Series] = {
-        name: products[name].astype(str) for name in ("product_id", "kind", "name_en", "name_zh")
+    rows: dict[str, object] = {
+        name: products[name].astype(str) for name in ("product_id", "kind", "name_en", "name_zh", "state")
     }
-    rows |= {name: products[name].astype(float) for name in ("apr", "funding_cost")}
-    offers = pd.DataFrame({**rows, "months": months(products), "amount": amounts})
+    rows |= {name: products[name].astype(float) for name in ("apr", "pd_max", "age_min", "age_max")}
+    rows |= {name: _instants(products[name]) for name in ("valid_from", "valid_to")}
+    rows |= {
+        "scenes": ["" if told is None else ",".join(told) for told in products["scenes"]],
+        "funding_cost": products["funding_cost"].astype(float).fillna(funding_cost),
+        "discount_rate": discount_rate,
+        "tenor_months": months(products),
+        "amount": amounts,
+    }
+    offers = pd.DataFrame(rows)
     offers = offers.loc[offers.index.repeat(size)].reset_index(drop=True)
     offers.insert(1, "channel", list(channels) * len(products))
     offers.insert(0, "offer_id", offers["product_id"] + "@" + offers["channel"])
     return offers
+
+
+def _instants(column: pd.Series) -> list[str]:
+    return ["" if pd.isna(told) else pd.Timestamp(told).isoformat() for told in column]
 
 
 def product_terms(products: pd.DataFrame, amounts: np.ndarray, settings: ValueSettings) -> Terms:
@@ -102,7 +126,12 @@ def plan_case(case: Case, settings: LimitSettings, capacity: dict[str, float]) -
     Parameters
     ----------
     capacity : product → how many may be offered it over all channels, NaN for any number
+
+    Raises
+    ------
+    ContractError : an offer is of a product that is not live.
     """
+    refuse_drafts(case.offers, "plan")
     value = case_value(case)
     case = replace(case, limits=limit_specs(case, value, settings, capacity))
     limits = case_limits(case, value)
@@ -112,8 +141,8 @@ def plan_case(case: Case, settings: LimitSettings, capacity: dict[str, float]) -
         return Planned(case, value, limits, nothing(len(case.customers), limits), 0.0)
     product = np.unique(case.offers["product_id"].to_numpy(str), return_inverse=True)[1]
     plan = Problem(value.value, bits, limits, exclusive=product).solve()
-    cost = case.contact_cost[None, :] + value.expected_incentive
-    by_hand = greedy(value.value, bits, limits, cost)
+    # what the budget counts; a second matrix of it would cost as much as the values
+    by_hand = greedy(value.value, bits, limits, next(limit.weight for limit in limits if limit.name == "budget"))
     chosen = by_hand >= 0
     return Planned(case, value, limits, plan, float(value.value[chosen, by_hand[chosen]].sum()))
 

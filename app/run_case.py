@@ -82,7 +82,7 @@ def run_case(
     end, products = inputs.edges[-1], inputs.catalogue.products
     n, size = len(inputs.catalogue.customers), len(used)
     amounts = facts.read_amounts(connection, end, products)
-    offers = planning.offer_table(products, used, amounts)
+    offers = planning.offer_table(products, used, amounts, settings.value.funding_cost, settings.value.discount_rate)
     background = read_background(connection, workspace, inputs, reach, chances.pd_now, settings)
     year = end.tz_convert(inputs.dataset.timezone).year
     rules = eligibility.applied_rules(

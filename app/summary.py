@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def run_summary(finished: Finished) -> str:
-    """Plan, models and segments of a run, as plain text."""
+    """Plan, models and segments of a run, as plain text; the plan is added up again for it."""
+    from app.match_documents import checked
+    from app.match_plans import kept_of_run
+
     manifest = finished.manifest
     dataset, metrics = manifest["dataset"], manifest["metrics"]
     plan = metrics["plan"]
@@ -21,6 +24,7 @@ def run_summary(finished: Finished) -> str:
         f"{plan['expected_takers']:,.0f} expected takers",
         f"  value      {plan['value']:,.0f} {currency} (at most {plan['gap']:.1%} below the optimum), "
         f"expected loss {plan['expected_loss']:,.0f}, cost {plan['expected_cost']:,.0f}",
+        f"  check      {checked(kept_of_run(finished.folder)).en} (scenefit match check shows them)",
         _ranking("offers", "which offer is taken", metrics["offers"]),
         _ranking("behaviour", "next item", metrics["behaviour"].get("all", metrics["behaviour"])),
         _ranking("", "next item, new to the person", metrics["behaviour"].get("new", metrics["behaviour"])),

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from app.material import Inputs
+from app.recs_models import cold_rates, scene_and_segment
 from app.tasks import Shared, Task
+from recsys.cold import blended
 from recsys.response import Offered
 from recsys.training import Learned, ResponseLearned, next_offer_probabilities, product_fit
 from scenefit.contracts.errors import NotEligible
@@ -17,10 +20,16 @@ from scenefit.contracts.errors import NotEligible
 CONTROL_WEIGHT = 500
 
 
-def take_chances(inputs: Inputs, shared: Shared, found: dict[Task, Any], channels: Sequence[str]) -> np.ndarray:
+def take_chances(
+    inputs: Inputs, shared: Shared, found: dict[Task, Any], channels: Sequence[str], segment: np.ndarray
+) -> np.ndarray:
     """P(take and approved | offered) of every customer, product and channel; (n, products, channels) float32.
 
     A channel that no campaign used stands at the average of those that were.
+
+    Parameters
+    ----------
+    segment : (n,) home segment of each person, '' for none: what people without behaviour are known by
 
     Raises
     ------
@@ -31,6 +40,7 @@ def take_chances(inputs: Inputs, shared: Shared, found: dict[Task, Any], channel
     if not isinstance(champion, Learned):
         raise NotEligible(f"offers: {champion.absent}. Without takes there is nothing to match by")
     which = next_offer_probabilities(shared.material, champion, np.arange(n), inputs.profile, inputs.edges[-1])
+    _lean_on_segments(which, shared, segment, inputs.edges[-1])
     chances = np.empty((*which.shape, len(channels)), np.float32)
     if not isinstance(response, ResponseLearned):
         # no campaign to learn from: the share of people who take anything in a window stands in for P(take)
@@ -48,6 +58,15 @@ def take_chances(inputs: Inputs, shared: Shared, found: dict[Task, Any], channel
         blocks[told] = place
         chances[:, :, place] = _on_channel(response, inputs.profile, fit, which, told)
     return chances
+
+
+def _lean_on_segments(which: np.ndarray, shared: Shared, segment: np.ndarray, before: pd.Timestamp) -> None:
+    """Let those without behaviour lean on what their segment takes, in place; everybody else's answer stays."""
+    silent = np.flatnonzero(np.diff(shared.material.behaviour.matrix(before).indptr) == 0)
+    if len(silent):
+        rates = cold_rates(shared.material, segment).probabilities(scene_and_segment(segment[silent]))
+        prior = rates / rates.sum(axis=1, keepdims=True)
+        which[silent] = blended(which[silent], prior, np.zeros(len(silent)))
 
 
 def _on_channel(

@@ -79,6 +79,12 @@ class Shared(NamedTuple):
     miner: Mapping[str, Any]
     blocks: Mapping[str, list[str]]
 
+    def after_learning(self) -> Shared:
+        """What a plan still needs; the rest would stand in memory beside its matrices."""
+        return self._replace(
+            segmented={}, mined={}, offers=pd.DataFrame(), offers_profile=np.zeros((0, 0)), borrowers=None
+        )
+
 
 class Segmented(NamedTuple):
     """Segments of one scene: member codes, segment ids, confidence, profiles and the criteria by k."""
@@ -93,9 +99,11 @@ class Segmented(NamedTuple):
 
 
 class DefaultLearned(NamedTuple):
-    """Probability of default of everybody, quality on the latest accounts, the model to keep."""
+    """Probability of default of everybody, the standard error of its log-odds, quality on the latest accounts, the
+    model to keep."""
 
     pd_now: np.ndarray
+    logit_error: np.ndarray
     quality: ProbabilityQuality
     model: DefaultModel
 
@@ -188,7 +196,8 @@ def probability_of_default(borrowers: Borrowers) -> DefaultLearned:
     earlier = DefaultModel().fit(borrowers.features.iloc[:cut], borrowers.defaulted[:cut])
     quality = probability_quality(earlier.predict_proba(borrowers.features.iloc[cut:]), borrowers.defaulted[cut:])
     model = DefaultModel().fit(borrowers.features, borrowers.defaulted)
-    return DefaultLearned(model.predict_proba(borrowers.everybody), quality, model)
+    everybody = borrowers.everybody
+    return DefaultLearned(model.predict_proba(everybody), model.logit_error(everybody), quality, model)
 
 
 __all__ = [

@@ -13,7 +13,7 @@ from benchmarks.report import Report, document, markdown, replace_section
 from scenefit.contracts.errors import ScenefitError
 
 NAMES = ("run", "ray", "world", "environments", "features", "segmentation", "subgroups", "audiences", "lookalikes",
-         "recsys")  # fmt: skip
+         "recsys", "recsys_scenes", "matching", "decisions", "backtest_real")  # fmt: skip
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 

@@ -56,8 +56,8 @@ def planned(customers: int) -> dict[str, Any]:
     }
 
 
-def replanned(customers: int) -> dict[str, Any]:
-    """A cold plan, then others from its prices: the budget a tenth up and down, and twenty budgets from half to 1.5 ×.
+def replanned(customers: int, points: int = 0) -> dict[str, Any]:
+    """A cold plan, then others from its prices: the budget a tenth up and down, and `points` of half to 1.5 ×.
 
     Every re-plan keeps its limits by a recount and carries its own certificate.
     """
@@ -79,7 +79,7 @@ def replanned(customers: int) -> dict[str, Any]:
             answers[name] = (factor, whole.solve(totals={BUDGET: factor * problem.budget}, start=prices))
     frontier = []
     with precisely(FRONTIER, parts):
-        for factor in np.linspace(1.5, 0.5, POINTS):
+        for factor in np.linspace(1.5, 0.5, points):
             point = whole.solve(totals={BUDGET: factor * problem.budget}, start=prices)
             prices = np.array([point.shadow_prices[name] for name in names])
             frontier.append((factor, point))

@@ -121,7 +121,7 @@ def judged(one: World, plan: np.ndarray) -> Judged:
     who = np.flatnonzero(plan >= 0)
     offer = plan[who]
     takes = one.true.chance[who, offer]
-    reached = np.bincount(one.true.group[who], minlength=GROUPS)
+    reached = np.bincount(one.true.group[who], minlength=len(one.room.floor))
     bad = float((takes * one.default_true[who]).sum() / max(takes.sum(), 1e-12))
     return Judged(float(one.true.value[who, offer].sum()), bad, len(who), int((reached < one.room.floor).sum()))
 
@@ -132,16 +132,18 @@ Method = Callable[[float], np.ndarray]
 def methods(one: World) -> dict[str, Method]:
     """Every method as a plan by the cut-off of default it is given; the oracle cuts by the true one."""
 
-    def cut(facts: Known, default: np.ndarray, highest: float) -> Known:
-        return facts._replace(allowed=facts.allowed & (default <= highest)[:, None])
-
     def believing(make: Callable[[Known, Room], np.ndarray]) -> Method:
-        return lambda highest: make(cut(one.believed, one.default_believed, highest), one.room)
+        return lambda highest: make(cut_off(one.believed, one.default_believed, highest), one.room)
 
     found: dict[str, Method] = {name: believing(make) for name, make in HANDS.items()}
     found[OURS] = believing(planned)
-    found[ORACLE] = lambda highest: planned(cut(one.true, one.default_true, highest), one.room)
+    found[ORACLE] = lambda highest: planned(cut_off(one.true, one.default_true, highest), one.room)
     return found
+
+
+def cut_off(facts: Known, default: np.ndarray, highest: float) -> Known:
+    """The same facts, without people whose default is above the highest allowed."""
+    return facts._replace(allowed=facts.allowed & (default <= highest)[:, None])
 
 
 def at_equal_risk(one: World) -> dict[str, Judged]:

@@ -5,8 +5,10 @@ An offer is a product on a channel: one column of every customer × offer matrix
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +33,7 @@ class LimitSpec:
     """
 
     name: str
-    sense: str
+    sense: Literal["<=", ">="]
     total: float
     of: str
     where: dict[str, list[str]] | None = None
@@ -106,6 +108,17 @@ def case_value(case: Case) -> Value:
     )
 
 
+# what a limit may count, as weights that broadcast to (customers, offers); takers stay as they are kept, in float32
+COUNTED: Mapping[str, Callable[[Case, Value], np.ndarray]] = MappingProxyType(
+    {
+        "offers": lambda case, value: np.ones((1, 1)),  # noqa: ARG005
+        "cost": lambda case, value: case.contact_cost[None, :] + value.expected_incentive,
+        "loss": lambda case, value: value.expected_loss,  # noqa: ARG005
+        "takers": lambda case, value: case.p_take,  # noqa: ARG005
+    }
+)
+
+
 def worthwhile(case: Case, value: Value) -> np.ndarray:
     """Bits of the offers that the rules leave and that are not expected to lose."""
     return pack(case.allowed & (value.value > 0))
@@ -118,25 +131,22 @@ def case_limits(case: Case, value: Value, specs: tuple[LimitSpec, ...] | None = 
     ------
     ContractError : a limit counts something unknown, or is for a group or offer that does not exist.
     """
-    return [limit_of(spec, case, value) for spec in (case.limits if specs is None else specs)]
+    wanted = case.limits if specs is None else specs
+    # one matrix of each kind for all limits that count it, and none but those asked for
+    weights = {kind: COUNTED[kind](case, value) for kind in {spec.of for spec in wanted} & set(COUNTED)}
+    return [_limit(spec, case, weights) for spec in wanted]
 
 
-def limit_of(spec: LimitSpec, case: Case, value: Value) -> Limit:
+def _limit(spec: LimitSpec, case: Case, weights: dict[str, np.ndarray]) -> Limit:
     """One limit as the solver takes it."""
     columns = chosen_rows(spec.name, spec.offers, case.offers, "offers")
     where = chosen_rows(spec.name, spec.where, case.groups, "groups")
-    counted = {
-        "offers": lambda: np.ones((1, 1)),
-        "cost": lambda: case.contact_cost[None, :] + value.expected_incentive,
-        "loss": lambda: value.expected_loss,
-        "takers": lambda: case.p_take.astype(np.float64),
-    }
-    if spec.of not in counted:
-        raise ContractError(f"limit {spec.name!r} counts {spec.of!r}; it can count {', '.join(counted)}")
-    weight = counted[spec.of]()
-    if columns is not None:
+    if spec.of not in weights:
+        raise ContractError(f"limit {spec.name!r} counts {spec.of!r}; it can count {', '.join(COUNTED)}")
+    weight = weights[spec.of]
+    if columns is not None and not columns.all():
         weight = weight * columns[None, :]
-    return Limit(spec.name, "<=" if spec.sense == "<=" else ">=", float(spec.total), weight, where)
+    return Limit(spec.name, spec.sense, float(spec.total), weight, where)
 
 
 def chosen_rows(name: str, wanted: dict[str, list[str]] | None, table: pd.DataFrame, what: str) -> np.ndarray | None:

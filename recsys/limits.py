@@ -12,7 +12,7 @@ from recsys.ranking import unpack
 from scenefit.contracts.errors import ContractError, Infeasible
 
 TOLERANCE = 1e-9  # relative; sums of a million floats are exact to about 1e-12
-BLOCK = 50_000  # customers looked at at once
+PAIRS = 2_000_000  # customer × offer looked at at once
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,9 @@ def furthest(limit: Limit, m: int, eligible: np.ndarray, per_customer: int = 1) 
     n, total = len(eligible), 0.0
     if limit.sense == "<=":
         return total
-    for first in range(0, n, BLOCK):
-        part = slice(first, first + BLOCK)
+    block = max(PAIRS // m, 1)
+    for first in range(0, n, block):
+        part = slice(first, first + block)
         rows = part if limit.weight.shape[0] > 1 else slice(0, 1)
         weights = np.where(unpack(eligible[part], m), limit.weight[rows], 0.0)
         if limit.where is not None:

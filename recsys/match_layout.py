@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys.limits import Limit
+from recsys.limits import PAIRS, Limit
 from recsys.ranking import unpack
 
 # stands for "may not be offered"; finite, so that the passes need no care for infinities
 NEVER = np.float32(-1e30)
-BLOCK = 50_000  # customers laid out at once
 
 
 class Prices(NamedTuple):
@@ -114,8 +113,9 @@ def layout(values: np.ndarray, eligible: np.ndarray, limits: Sequence[Limit]) ->
     for b, offers in enumerate(columns):
         place[b, offers] = start[b] + np.arange(len(offers))
     laid, pair = np.empty((n, m), np.float32), np.empty((n, start[-1]), np.float32)
-    for first in range(0, n, BLOCK):
-        part = slice(first, first + BLOCK)
+    block = max(PAIRS // m, 1)
+    for first in range(0, n, block):
+        part = slice(first, first + block)
         laid[part] = np.where(unpack(eligible[part], m), values[part], NEVER)
         for b, number in enumerate(blocks):
             limit = limits[number]

@@ -88,7 +88,9 @@ def _step(here: Slope, prices: np.ndarray, most: np.ndarray) -> np.ndarray:
         at = np.flatnonzero(free)
         if not len(at):
             return step
-        matrix = hessian[np.ix_(at, at)] + np.diag(floor[at])
+        matrix = hessian[np.ix_(at, at)]
+        # rounding may leave a diagonal a little below nothing
+        np.fill_diagonal(matrix, diagonal[at] + floor[at])
         # rows of very different size (counts, money) are brought to one
         scale = 1.0 / np.sqrt(np.diag(matrix))
         step[:] = 0.0

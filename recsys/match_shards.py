@@ -30,7 +30,7 @@ from recsys.match_shard import (
     shard_weights,
     smoothed,
 )
-from scenefit.contracts.errors import ContractError, Infeasible, StoreError
+from scenefit.contracts.errors import ContractError, Infeasible, NotEligible, StoreError
 from scenefit.runtime.parallel import Backend, pmap
 
 SAMPLED = 20_000  # customers of all shards together whose prices start those of all
@@ -79,12 +79,20 @@ def solve_shards(
     for _ in range(ROUNDS):
         parts = ask.core(prices, ask.width(prices, target))
         columns, fixed = _joined(parts)
+        if not len(columns.who):
+            raise NotEligible(
+                f"match: none of {sum(sizes):,} customers may get any offer; loosen the eligibility rules"
+            )
         solved = _programme(columns, room - fixed.use, hard)
         new = ask.bound(solved.prices) + float(solved.prices @ room)
         if new <= min(bound, reference):
             bound, prices = new, solved.prices
         short = solved.slack > MET * np.maximum(1.0, np.abs(room))
-        if not short.any() and bound - solved.objective - fixed.value <= CLOSE * max(1.0, abs(bound)):
+        if (
+            not short.any()
+            and np.isfinite(bound)
+            and bound - solved.objective - fixed.value <= CLOSE * max(1.0, abs(bound))
+        ):
             break
         hard, target = np.where(short, np.minimum(10.0 * hard, cap), hard), min(int(target * GROWTH), sum(sizes))
     if not np.isfinite(bound):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.limits import Limit
+from recsys.limits import PAIRS, Limit
 from recsys.ranking import unpack
 
-BLOCK = 50_000  # customers looked at at once
+BLOCK = 50_000  # customers of a sample
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,26 @@ def upper_bound(
 
     Σ_i max(0, best up to K of v_ij − Σ_l price_l · w_lij) + Σ_l price_l · total_l, prices ≥ 0 for "<=", ≤ 0 for ">=".
     """
-    n, m = values.shape
-    group = np.arange(m) if group is None else group
+    group = np.arange(values.shape[1]) if group is None else group
     total = sum(price * limit.total for price, limit in zip(prices, limits, strict=True))
+    sums = [float(best_of(reduced, per_customer, group).sum()) for _, reduced in reduced_blocks(
+        values, eligible, limits, prices)]  # fmt: skip
+    return float(np.sum(sums) + total)
+
+
+def reduced_blocks(
+    values: np.ndarray, eligible: np.ndarray, limits: Sequence[Limit], prices: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Values less the prices of what each pair uses, float64, −inf where not eligible; block by block of customers."""
+    n, m = values.shape
     priced = [(limit, price) for limit, price in zip(limits, prices, strict=True) if price]
     same = np.zeros(m)
     for limit, price in priced:
         if limit.where is None and limit.weight.shape[0] == 1:
             same += price * np.broadcast_to(limit.weight, (1, m))[0]
-    sums = []
-    for first in range(0, n, BLOCK):
-        part = slice(first, min(first + BLOCK, n))
+    block = max(PAIRS // m, 1)
+    for first in range(0, n, block):
+        part = slice(first, min(first + block, n))
         reduced = np.where(unpack(eligible[part], m), values[part].astype(np.float64) - same, -np.inf)
         for limit, price in priced:
             if limit.where is None and limit.weight.shape[0] == 1:
@@ -63,8 +72,7 @@ def upper_bound(
             else:
                 inside = np.flatnonzero(limit.where[part])
                 reduced[inside] -= price * (weight if len(weight) == 1 else weight[inside])
-        sums.append(float(best_of(reduced, per_customer, group).sum()))
-    return float(np.sum(sums) + total)
+        yield part, reduced
 
 
 def best_of(reduced: np.ndarray, most: int, group: np.ndarray) -> np.ndarray:

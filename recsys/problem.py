@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsys.least_prices import least_prices
 from recsys.limits import TOLERANCE, Limit, check_limits, check_reach, furthest
 from recsys.match_core import Columns, Solved, core_programme, pairs_of, used, whole_offers
 from recsys.match_layout import NEVER, Layout, layout, signs
@@ -125,6 +126,7 @@ class Problem:
         if whole is None:
             raise Infeasible(self._conflict(limits, core))
         picked, proven = whole
+        prices = self._least(limits, prices, bound)
         return self._plan(limits, picked, prices, min(bound, proven))
 
     def _with(self, totals: Mapping[str, float] | None) -> list[Limit]:
@@ -207,7 +209,7 @@ class Problem:
                 bound, prices = new, core.solved.prices
             short = core.solved.slack > MET * np.maximum(1.0, np.abs(room))
             worth = core.solved.objective + self._worth(core.fixed_who, core.fixed_offer)
-            if not short.any() and bound - worth <= CLOSE * max(1.0, abs(bound)):
+            if not short.any() and np.isfinite(bound) and bound - worth <= CLOSE * max(1.0, abs(bound)):
                 break
             if short.any() and turn == PATIENCE:
                 self._refuse_impossible(limits, room)
@@ -290,6 +292,15 @@ class Problem:
         margin = self._margins(columns, len(people), solved.prices)
         return _Core(columns, nobody, nobody, np.zeros(len(limits)), margin, solved)
 
+    def _least(self, limits: list[Limit], prices: np.ndarray, bound: float) -> np.ndarray:
+        """Prices without those that only keep everybody away, or in, at any height."""
+        usual = 3.0 * self._scale(np.arange(min(len(self.values), BLOCK))) / self._typical(limits)
+        few = self.values.size <= EXACT_PAIRS
+        suspects = np.flatnonzero(prices > (0.0 if few else usual)).tolist()
+        signed = signs(limits) * prices
+        least = least_prices(self.values, self.eligible, limits, signed, suspects, bound, self.per_customer, self.group)
+        return np.abs(least)
+
     def _margins(self, columns: Columns, people: int, prices: np.ndarray) -> np.ndarray:
         """By how much the offers a customer gets at the prices are better than the next."""
         ranked = np.full((people, self.values.shape[1] + self.per_customer), -np.inf)
@@ -320,7 +331,8 @@ class Problem:
         columns = core.columns
         found = whole_offers(
             columns, core.solved.amounts, core.margin, room - signs(limits) * core.fixed_use, self.per_customer,
-            self.group, ENOUGH * max(1e-6, abs(bound)), len(columns.who) <= WHOLE_PAIRS and not len(core.fixed_who),
+            self.group, ENOUGH * max(1e-6, abs(bound)),
+            everything=len(columns.who) <= WHOLE_PAIRS and self.values.size <= EXACT_PAIRS,
         )  # fmt: skip
         if found is None:
             return None

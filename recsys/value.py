@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+BLOCK = 1_000_000  # pairs valued at once
+
 
 class Terms(NamedTuple):
     """What one taker of each product brings and risks; all shape (products,).
@@ -52,12 +54,21 @@ def expected_value(
     >>> expected_value(np.array([[0.5]]), one, np.array([0.1]), np.array([1.0]), lgd=0.5).value.tolist()
     [[19.0]]
     """
-    base = np.zeros(p_take.shape[1]) if p_unoffered is None else p_unoffered
-    loss_if_taken = pd_given_take[:, None] * lgd * terms.amount[None, :]
-    incentive = p_take * terms.incentive
+    n, m = p_take.shape
+    base = np.zeros(m) if p_unoffered is None else p_unoffered
     contact = contact_cost[:, None] if contact_cost.ndim == 1 else contact_cost
-    value = worth(p_take, base, terms.margin, loss_if_taken, incentive, contact)
-    return Value(value, p_take * loss_if_taken, incentive)
+    found = Value(*(np.empty((n, m)) for _ in Value._fields))
+    step = max(1, BLOCK // max(1, m))
+    # block by block: what is thrown away on the way would take more memory than what is kept
+    for first in range(0, n, step):
+        rows = slice(first, first + step)
+        p = p_take[rows]
+        loss_if_taken = pd_given_take[rows, None] * lgd * terms.amount[None, :]
+        np.multiply(p, loss_if_taken, out=found.expected_loss[rows])
+        incentive = np.multiply(p, terms.incentive, out=found.expected_incentive[rows])
+        due = contact if len(contact) == 1 else contact[rows]
+        found.value[rows] = worth(p, base, terms.margin, loss_if_taken, incentive, due)
+    return found
 
 
 def worth(

@@ -6,21 +6,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from recsys.offer_rules import RULES
 from risk.policy import Decision
 from scenefit.contracts.errors import ContractError
 
 Stage = Literal["offered", "eligibility", "value", "rank", "choice", "limits"]
 
-# what the rules of the policy say in a sentence, English and Chinese; other rules speak by their own name
-RULES = {
-    "not reachable": ("may not be contacted: consent, block list, contact cap or hold-out",
-                      "不可触达：授权、黑名单、触达上限或全局留出"),
-    "age limits": ("outside the product's age limits, or the age is not known", "不在产品年龄范围内，或年龄未知"),
-    "already has it": ("holds the product already", "已持有该产品"),
-    "not active in its scenes": ("not active in any scene of the product", "在该产品的场景中不活跃"),
-    # how likely one person is to default stays with risk
-    "likely default": ("kept from it by the risk rules", "未通过风控规则"),
-}  # fmt: skip
 STAGES: dict[Stage, tuple[str, str]] = {
     "offered": ("is offered", "已推荐"),
     "eligibility": ("not eligible", "不符合条件"),
@@ -75,8 +66,9 @@ def why_not(decision: Decision, value: np.ndarray, assignment: np.ndarray, custo
 
 def _judged(offer: int, rule: str, earns: float, given: int, worth: float) -> WhyNot:
     if rule:
-        en, zh = RULES.get(rule, (rule, rule))
-        return WhyNot(offer, "eligibility", rule, en, zh)
+        # a rule that nobody wrote a sentence for speaks by its own name
+        known = RULES.get(rule)
+        return WhyNot(offer, "eligibility", rule, *((known.en, known.zh) if known else (rule, rule)))
     if offer == given:
         return WhyNot(offer, "offered", "", *STAGES["offered"])
     stage: Stage = "limits"

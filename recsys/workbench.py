@@ -15,12 +15,13 @@ import pandas as pd
 
 from recsys.case import Case, LimitSpec, case_limits, case_value, worthwhile
 from recsys.cold import STARTING_OFFERS, StartingEvidence
+from recsys.draft_rules import draft_reason
 from recsys.plan_figures import SMALLEST
 from recsys.problem import Plan, Problem
 from recsys.value import Terms, discounted_margin
+from recsys.value_interval import plan_totals
 from scenefit.contracts.errors import ContractError
 
-OUTSIDE, RISKY = "not active in its scenes", "likely default"
 # what may follow what; nothing but "approved" is ever made live, by the approval flow
 NEXT_STATES = (
     ("draft", ("submitted", "withdrawn")),
@@ -37,14 +38,16 @@ class DraftProduct:
 
     Parameters
     ----------
-    apr, funding_cost, discount_rate : per year
+    apr : per year, as are `funding_cost` and `discount_rate`
     amount : lent to a taker; `amount_min`, `amount_max` bound it; currency units
     tenor : months, between `tenor_min` and `tenor_max`
     scenes : scene ids, empty for everywhere
     capacity : how many may be offered it; None for any number
     pd_max : nobody above this probability of default; None for no rule of its own
+    age_min, age_max : years, inclusive; both None for the limits of the similar product
     similar_to : product whose probabilities and rules it starts from
     lift : assumed take-up against that product, 1 for the same
+    funding_cost, discount_rate : what the app passes is a run's own, the facts of its case
     """
 
     product_id: str
@@ -64,8 +67,10 @@ class DraftProduct:
     incentive: float = 0.0
     pd_max: float | None = None
     lift: float = 1.0
-    funding_cost: float = 0.04
-    discount_rate: float = 0.06
+    funding_cost: float = 0.03
+    discount_rate: float = 0.05
+    age_min: float | None = None
+    age_max: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("product_id", "name_en", "name_zh", "kind", "similar_to"):
@@ -75,7 +80,7 @@ class DraftProduct:
             "apr": (0, 1), "funding_cost": (0, 1), "discount_rate": (0, 1), "amount_min": (1, self.amount_max),
             "amount": (self.amount_min, self.amount_max), "tenor_min": (1, self.tenor_max),
             "tenor": (self.tenor_min, self.tenor_max), "incentive": (0, self.amount), "lift": (0.05, 20),
-            "capacity": (0, 1e12), "pd_max": (0, 1),
+            "capacity": (0, 1e12), "pd_max": (0, 1), "age_min": (0, 150), "age_max": (self.age_min or 0, 150),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             number = getattr(self, name)
@@ -94,9 +99,10 @@ class Preview(NamedTuple):
     """What a draft would change; every figure rests on the assumed take-up `prior`.
 
     `recipients`: offers of the draft by segment and scene; `taken_from`: what its recipients get without it
-    (product_id, people, value); both leave out fewer than 20 people. `low` to `high` is the
-    draft's profit where take-up lies at the
-    ends of the prior's 95 %. `gain` is the whole plan's value with the draft less without it.
+    (product_id, people, value); both leave out fewer than 20 people. `low` to `high` is the draft's profit where
+    take-up lies at the ends of the prior's 95 %, joined with the error of the default model. `loss`, `profit`, `low`
+    and `high` are NaN where fewer than 20 people, and more than none, would get it. `gain` is the whole plan's value
+    with the draft less without it.
     """
 
     prior: StartingEvidence
@@ -155,11 +161,11 @@ def next_state(state: str, wanted: str) -> str:
 def drafted_case(case: Case, draft: DraftProduct) -> Case:
     """The case with the draft's offers appended, one per channel of the similar product, in the state "draft".
 
-    Rules that hold a customer back from the similar product hold for the draft too: only the first is known.
+    Rules: see `draft_rules`.
 
     Raises
     ------
-    ContractError : the similar product or a scene is unknown, or the product id is taken.
+    ContractError : the similar product or a scene is unknown, the product id is taken, or ages are not known.
     """
     like = _similar(case, draft)
     k = len(like)
@@ -169,17 +175,19 @@ def drafted_case(case: Case, draft: DraftProduct) -> Case:
         offer_id=[f"{draft.product_id}@{channel}" for channel in offers["channel"].iloc[like]],
     )  # fmt: skip
     stated: dict[str, Any] = {
-        "apr": draft.apr, "amount": draft.amount, "months": draft.tenor, "tenor_months": draft.tenor,
-              "funding_cost": draft.funding_cost, "discount_rate": draft.discount_rate,
-              "pd_max": np.nan if draft.pd_max is None else draft.pd_max,
-              "scenes": ",".join(draft.scenes)}  # fmt: skip
+        "apr": draft.apr, "amount": draft.amount, "tenor_months": draft.tenor, "funding_cost": draft.funding_cost,
+        "discount_rate": draft.discount_rate, "scenes": ",".join(draft.scenes), "valid_from": "", "valid_to": "",
+    }  # fmt: skip
+    for name in ("pd_max", "age_min", "age_max"):
+        told = getattr(draft, name)
+        stated[name] = np.nan if told is None else told
     own = own.assign(**{name: told for name, told in stated.items() if name in own.columns})
     margin = discounted_margin(
         np.array([draft.amount]), np.array([draft.apr]), np.array([draft.funding_cost]), np.array([draft.tenor]),
         draft.discount_rate,
     )[0]  # fmt: skip
     added = Terms(*(np.full(k, float(one)) for one in (draft.amount, margin, draft.incentive)))
-    reason, reasons = _ruled(case, draft, case.reason[:, like])
+    reason, reasons = draft_reason(case, like, draft.scenes, (draft.age_min, draft.age_max), draft.pd_max)
     limits = case.limits
     if draft.capacity is not None:
         limits = (*limits, LimitSpec(capacity_name(draft), "<=", float(draft.capacity), "offers", None,
@@ -214,7 +222,10 @@ def preview(case: Case, draft: DraftProduct) -> Preview:
     p = new.p_take[who, column].astype(np.float64)
     mean = float(new.p_take[:, m:].mean(dtype=np.float64))
     prior = StartingEvidence(mean, STARTING_OFFERS, (case.offers["product_id"] == draft.similar_to).to_numpy(float))
-    low, high = (_profit(new, who, column, p * factor) for factor in _ends(prior))
+    profit = float(value.value[who, column].sum())
+    low, high = _interval(new, after.assignment, m, profit, [_profit(new, who, column, p * f) for f in _ends(prior)])
+    # a sum over few people would tell their risk
+    shown = np.nan if 0 < len(who) < SMALLEST else 1.0
     old = before.assignment[who]
     product = np.append(case.offers["product_id"].to_numpy(object), "")[old]
     worth = np.where(old >= 0, case_value(case).value[who, np.maximum(old, 0)], 0.0)
@@ -224,13 +235,16 @@ def preview(case: Case, draft: DraftProduct) -> Preview:
     recipients = case.groups.iloc[who][by].value_counts(sort=False).rename("people").reset_index()
     name = capacity_name(draft)
     return Preview(
-        prior, len(who), int((old < 0).sum()), float(p.sum()), float(value.expected_loss[who, column].sum()),
-        float(value.value[who, column].sum()), low, high, after.value - before.value,
+        prior, len(who), int((old < 0).sum()), float(p.sum()),
+        shown * float(value.expected_loss[who, column].sum()), shown * profit, shown * low, shown * high,
+        after.value - before.value,
         float(len(who)), after.shadow_prices.get(name, 0.0),
         recipients[recipients["people"] >= SMALLEST].reset_index(drop=True),
         from_others[from_others["people"] >= SMALLEST].reset_index(drop=True),
-        f"Assumed: taken as {draft.similar_to} is, times {draft.lift:g}; {prior.offers:g} offers of evidence.",
-        f"假设：接受率与 {draft.similar_to} 相同，乘以 {draft.lift:g}；相当于 {prior.offers:g} 次推荐的证据。",
+        f"Assumed: taken as {draft.similar_to} is, times {draft.lift:g}; {prior.offers:g} offers of evidence. "
+        "Debt burden as of that product; ages by bands of ten years, a band not wholly inside is left out.",
+        f"假设：接受率与 {draft.similar_to} 相同，乘以 {draft.lift:g}；相当于 {prior.offers:g} 次推荐的证据。"
+        "负债率按该产品判断；年龄按十岁一档，未完全落在范围内的档位不计入。",
     )  # fmt: skip
 
 
@@ -256,21 +270,6 @@ def _similar(case: Case, draft: DraftProduct) -> np.ndarray:
     return like
 
 
-def _ruled(case: Case, draft: DraftProduct, reason: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reasons of the draft's offers, those of the similar product first, and all codes."""
-    reasons = case.reasons
-    reason = reason.copy()
-    forbidden: list[tuple[str, np.ndarray]] = []
-    if draft.scenes:
-        forbidden.append((OUTSIDE, ~case.groups["scene_id"].isin(draft.scenes).to_numpy(bool)))
-    if draft.pd_max is not None:
-        forbidden.append((RISKY, case.pd_given_take > draft.pd_max))
-    for code, who in forbidden:
-        reasons = reasons if code in reasons else (*reasons, code)
-        reason[who[:, None] & (reason == 0)] = reasons.index(code)
-    return reason, reasons
-
-
 def _lifted(p: np.ndarray, lift: float) -> np.ndarray:
     return np.minimum(p * np.float32(lift), np.float32(1.0)).astype(np.float32)
 
@@ -283,6 +282,17 @@ def _ends(prior: StartingEvidence) -> tuple[float, float]:
         return 1.0, 1.0
     low, high = beta.ppf([0.025, 0.975], prior.alpha, prior.beta)
     return float(low / prior.rate), float(high / prior.rate)
+
+
+def _interval(
+    case: Case, assignment: np.ndarray, first: int, profit: float, by_take: list[float]
+) -> tuple[float, float]:
+    """The draft's profit with both things that are not known, take-up and risk, each moved alone and joined (MOVER)."""
+    # take-up is the prior's here: the error of the response model is about the similar product
+    alone = replace(case, logit_error=np.zeros(len(case.customers)))
+    risk = plan_totals(alone, np.where(assignment >= first, assignment, -1)).value
+    below, above = profit - min(by_take), max(by_take) - profit
+    return profit - float(np.hypot(below, profit - risk.low)), profit + float(np.hypot(above, risk.high - profit))
 
 
 def _profit(case: Case, who: np.ndarray, column: np.ndarray, p: np.ndarray) -> float:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
+from app.backtests import case_then
 from app.flow import Finished, run
 from app.kept_case import read_case, read_plan
 from app.synthetic import write_world
@@ -22,7 +24,7 @@ from scenefit.contracts.schema import check_arrow, frame_of
 from scenefit.contracts.tables import RUN
 from scenefit.runtime.parallel import stop_ray
 from scenefit.runtime.settings import Settings, read_settings
-from scenefit.runtime.store import read, read_parquet
+from scenefit.runtime.store import read, read_parquet, replace_raw
 from scenefit.runtime.workspace import Workspace
 
 
@@ -179,6 +181,56 @@ def test_every_person_counts_once_for_every_product(finished):
     assert (found.groupby("product_id")["customers"].sum() == people).all()
     assert set(found["stage"].dropna()) == {"eligibility", "applicability", "suitability", "contact"}
     assert found.loc[found["stage"].isna(), "reason"].unique().tolist() == ["eligible"]
+
+
+def test_a_case_says_terms_and_rules_of_its_offers_and_how_sure_its_models_are(world, finished):
+    case = read_case(finished.folder)
+    columns = ["scenes", "state", "valid_from", "valid_to", "tenor_months", "discount_rate", "pd_max", "age_min",
+               "age_max", "amount", "apr", "funding_cost"]  # fmt: skip
+    assert set(columns) <= set(case.offers.columns)
+    assert (case.offers["state"] == "live").all()
+    stated = pd.read_parquet(world.raw / "products").set_index("product_id")
+    first = case.offers.drop_duplicates("product_id").set_index("product_id")
+    scenes = stated["scenes"].reindex(first.index).map(lambda told: "" if told is None else ",".join(told))
+    assert first["scenes"].tolist() == scenes.tolist()
+    for name, errors in (("response", case.logit_error), ("default", case.pd_error)):
+        learned = "absent" not in finished.manifest["metrics"][name]
+        assert ((errors > 0) == learned).all()
+
+
+@pytest.fixture(scope="module")
+def without_campaigns(world, tmp_path_factory) -> Workspace:
+    """The small world as of a firm that never ran a campaign."""
+    workspace = Workspace(tmp_path_factory.mktemp("quiet"))
+    left = {name for name in world.dataset().rows if name not in {"campaigns", "arms", "assignments"}}
+    with replace_raw(workspace, world.dataset()) as writer:
+        for name in sorted(left):
+            table = read(world, name)
+            if name == "events":
+                table = table.filter(pc.is_null(table["campaign_id"]))
+            writer.add(name, table)
+    return workspace
+
+
+def test_data_without_campaigns_gets_a_plan(without_campaigns):
+    found = run(without_campaigns, small_settings(), backend="local", quiet=True)
+    figures = found.manifest["metrics"]
+    assert "absent" in figures["response"]
+    assert figures["effects"] == []
+    assert figures["plan"]["offered"] > 0
+    assert (read_case(found.folder).logit_error == 0).all()
+
+
+@pytest.mark.slow
+def test_a_moment_of_the_past_is_decided_without_the_pin(world, monkeypatch):
+    """A champion pinned since may have learned from what came after."""
+
+    def refused(*_args: object) -> None:
+        raise SettingsError("champions: version 1, which is pinned, learned until later")
+
+    monkeypatch.setattr("app.flow.pinned_champion", refused)
+    moment = world.dataset().until - pd.Timedelta(days=28)
+    assert case_then(world, small_settings(), moment).allowed.any()
 
 
 def test_an_interrupted_run_leaves_the_previous_one(world, finished, monkeypatch):

@@ -1,5 +1,7 @@
 """From models to a plan, by hand: homes, offers, what they are worth, which limits hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from app.plan_limits import limit_specs
 from app.planning import homes, offer_table, plan_case, product_terms
 from recsys.case import Case, case_value
 from recsys.value import Terms, discounted_margin
+from scenefit.contracts.errors import ContractError
 from scenefit.runtime.settings import LimitSettings, ValueSettings
 from tests.recsys.made_case import made_case
 
@@ -15,7 +18,9 @@ from tests.recsys.made_case import made_case
 def products(**columns):
     names = ["apr", "funding_cost", "margin", "incentive", "tenor_min", "tenor_max", "age_min", "age_max", "pd_max"]
     size = len(next(iter(columns.values())))
-    return pd.DataFrame({name: [np.nan] * size for name in names} | columns)
+    said = {"state": ["live"] * size, "scenes": [None] * size, "valid_to": [pd.NaT] * size}
+    said["valid_from"] = [pd.Timestamp("2026-01-01", tz="UTC")] * size
+    return pd.DataFrame({name: [np.nan] * size for name in names} | said | columns)
 
 
 def test_home_is_the_scene_of_largest_affinity_the_first_where_equal():
@@ -42,13 +47,30 @@ def test_a_stated_margin_goes_before_the_rate_and_the_rate_before_the_assumption
 
 
 def test_offers_are_every_product_on_every_channel_product_by_product():
-    table = products(apr=[0.1, np.nan], tenor_min=[6.0, np.nan], tenor_max=[12.0, np.nan]).assign(
-        product_id=["P1", "P2"], kind="loan", name_en=["One", "Two"], name_zh=["一", "二"]
-    )
-    found = offer_table(table, ["sms", "call"], np.array([1_000.0, 50.0]))
+    table = products(
+        apr=[0.1, np.nan], funding_cost=[0.02, np.nan], tenor_min=[6.0, np.nan], tenor_max=[12.0, np.nan],
+        age_min=[21.0, np.nan], pd_max=[np.nan, 0.1], scenes=[None, np.array(["travel", "home"], object)],
+    ).assign(product_id=["P1", "P2"], kind="loan", name_en=["One", "Two"], name_zh=["一", "二"])  # fmt: skip
+    found = offer_table(table, ["sms", "call"], np.array([1_000.0, 50.0]), funding_cost=0.03, discount_rate=0.05)
     assert found["offer_id"].tolist() == ["P1@sms", "P1@call", "P2@sms", "P2@call"]
     assert found["amount"].tolist() == [1_000, 1_000, 50, 50]
-    assert found["months"].tolist() == [9, 9, 12, 12]
+    assert found["tenor_months"].tolist() == [9, 9, 12, 12]
+    assert found["funding_cost"].tolist() == [0.02, 0.02, 0.03, 0.03]
+    assert found["discount_rate"].tolist() == [0.05] * 4
+    assert found["scenes"].tolist() == ["", "", "travel,home", "travel,home"]
+    assert found["state"].tolist() == ["live"] * 4
+    assert found["valid_from"].tolist() == ["2026-01-01T00:00:00+00:00"] * 4
+    assert found["valid_to"].tolist() == [""] * 4
+    assert found["age_min"].dropna().tolist() == [21, 21]
+    assert found["pd_max"].dropna().tolist() == [0.1, 0.1]
+    assert found["age_max"].isna().all()
+
+
+def test_a_draft_never_reaches_a_live_plan():
+    case = made_case(n=60)
+    drafted = replace(case, offers=case.offers.assign(state=["live"] * 5 + ["draft"]))
+    with pytest.raises(ContractError, match=r"plan: offer 'p3@call' is 'draft', not live; only a preview may use it"):
+        plan_case(drafted, LimitSettings(), {})
 
 
 def two_products(allowed, p_take, loss_of=None, **changes):

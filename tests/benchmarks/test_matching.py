@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.figures import Comparison, Measurement, Part
-from benchmarks.matching import IPM, IPM_VERTEX, OURS, PLAN, exact_finding, whole_finding
+from benchmarks.matching import IPM, IPM_VERTEX, OURS, PLAN, again_findings, exact_finding, whole_finding
 from benchmarks.matching_hands import Known, Room, by_take_rate, by_value, by_value_per_cost
 from benchmarks.matching_peers import linear_programme
 from benchmarks.matching_problems import kept, limits_of, made, read, recounted
+from benchmarks.matching_shards import shard_of
+from benchmarks.matching_sides import COLD, FRONTIER, LESS, MORE
 from benchmarks.matching_value import judged, world
 from scenefit.contracts.errors import ScenefitError
 
@@ -110,3 +112,29 @@ def test_another_optimum_is_told():
     assert "HiGHS IPM takes 9.0 × (goal ≥ 8: kept)" in told
     assert "7.0 × (goal ≥ 8: missed)" in told
     assert "1.0e-02 from our bound (goal ≤ 1e-08: missed)" in told
+
+
+def test_a_frontier_is_told_beside_one_plan_from_nothing():
+    def measured(**cpu):
+        parts = tuple(Part(name, seconds, seconds) for name, seconds in cpu.items())
+        bounds = {MORE: 100.0, LESS: 90.0}
+        answer = {"broken": 0, "gaps": [1e-8], "bounds": bounds, "frontier": [[1.0, 5.0]]}
+        return Measurement(OURS, 9, 9, 9, parts, answer)
+
+    found = Comparison("x", (OURS,), ("",), ((measured(**{COLD: 2.0, MORE: 0.5, LESS: 1.0, FRONTIER: 8.0}),),), 0, 0)
+    sides = (Measurement(MORE, 1, 1, 1, (), {"bound": 100.0}), Measurement(LESS, 1, 1, 1, (), {"bound": 90.0}))
+    colds = Comparison("y", (MORE, LESS), ("", ""), (sides,), 0, 0)
+    more, less, curve, gap = again_findings(found, colds)
+    assert "0.25 × the CPU of a plan from nothing (goal ≤ 0.4: kept)" in more
+    assert "0.50 × the CPU of a plan from nothing (goal ≤ 0.4: missed)" in less
+    assert "4.0 × the CPU of one plan from nothing, 0.20 × for each point" in curve
+    assert "largest certified gap of all re-plans 1.0e-08" in gap
+
+
+def test_shards_are_other_people_under_the_same_offers():
+    base = made(400)
+    one, other = shard_of(base, 0), shard_of(base, 1)
+    assert np.array_equal(one.values, shard_of(base, 0).values)
+    assert not np.array_equal(one.values, other.values)
+    assert np.array_equal(one.capacity, base.capacity)
+    assert set(map(tuple, one.cost)) <= set(map(tuple, base.cost))

@@ -147,6 +147,20 @@ def test_a_feature_is_found_by_a_word_and_stays_through_the_language_switch(visi
     expect(code).to_have_text("customer_risk:bureau_score_change")
 
 
+def test_a_plan_is_made_again_with_more_budget(visit: Visit, pictures: Path) -> None:
+    from playwright.sync_api import expect
+
+    visit.open("offers", "zh")
+    page = visit.page
+    page.get_by_role("tab", name="假设分析").click()
+    slider = page.get_by_role("slider").filter(visible=True).first
+    slider.focus()
+    slider.press("ArrowRight")
+    page.get_by_role("button", name="重新规划").click()
+    expect(page.get_by_text("人的推荐发生变化")).to_be_visible(timeout=90_000)
+    visit.picture(pictures / "what_if_zh.png")
+
+
 def test_a_report_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
     visit.open("report", "en")
     with visit.page.expect_download() as caught:

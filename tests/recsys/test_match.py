@@ -453,3 +453,23 @@ def test_the_bound_of_a_crowd_is_the_optimum_of_the_whole_linear_programme():
     optimum = by_highs(case, whole=False)
     assert plan.upper_bound == pytest.approx(optimum, rel=1e-7)
     assert optimum * (1 - 1e-4) <= plan.value <= optimum * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("n", [6_000, 20_000])
+def test_a_crowd_of_equal_customers_is_served_to_the_last_place(n):
+    """Everybody is torn at the price of the limit: whoever is not looked at again must not count as served nothing."""
+    values = np.tile([10.0, 60.0, 9.0, 50.0, 8.0, 40.0], (n, 1))
+    limits = [Limit("contacts", "<=", n / 2, np.ones((1, 1)))]
+    plan = match_offers(values, pack(np.ones(values.shape, bool)), limits)
+    assert plan.value == pytest.approx(60.0 * n / 2)
+    assert plan.upper_bound == pytest.approx(60.0 * n / 2)
+
+
+@pytest.mark.parametrize("n", [400, 6_000])
+def test_a_capacity_of_nothing_costs_what_one_more_place_would_earn(n):
+    case = crowd(n)
+    limits = [Limit("capacity 0", "<=", 0.0, np.eye(8)[[0]])]
+    plan = planned(case._replace(limits=limits))
+    others = np.where(case.allowed, case.values, -np.inf)[:, 1:].max(axis=1)
+    gain = np.where(case.allowed[:, 0], case.values[:, 0], -np.inf) - np.maximum(others, 0)
+    assert plan.shadow_prices["capacity 0"] == pytest.approx(gain.max(), rel=1e-6)

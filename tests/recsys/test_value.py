@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import recsys.value
 from recsys.value import Terms, discounted_margin, expected_value
 
 # lent 10,000 and 2,000; earned 900 and 300 before losses; 50 and nothing paid to takers
@@ -89,3 +90,12 @@ def test_contact_costs_what_the_channel_of_the_offer_costs():
     np.testing.assert_allclose(free - by_offer, [[0.05, 1.5], [0.05, 1.5]])
     by_customer = expected_value(*both, np.array([0.05, 1.5]), lgd=0.6).value
     np.testing.assert_allclose(free - by_customer, [[0.05, 0.05], [1.5, 1.5]])
+
+
+def test_valued_block_by_block_is_valued_as_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    p, risk, cost = rng.random((50, 2)).astype(np.float32), rng.random(50), rng.random((50, 2))
+    whole = expected_value(p, TERMS, risk, cost, lgd=0.6)
+    monkeypatch.setattr(recsys.value, "BLOCK", 14)
+    blocks = expected_value(p, TERMS, risk, cost, lgd=0.6)
+    assert [part.tobytes() for part in blocks] == [part.tobytes() for part in whole]
