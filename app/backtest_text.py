@@ -65,6 +65,9 @@ def _overlap(document: dict[str, Any], say: Speech) -> str:
 
 def _expected(document: dict[str, Any], say: Speech) -> list[str]:
     extra = {one["name"]: one for one in document["extra"]}
+    # with few people on a list nothing is told of what it would earn
+    if extra["performing"]["value"] is None:
+        return [say.t("Fewer than 20 people are on one of the lists: what would tell their risk is not shown.")]
     told = [
         say.t("Expected, at no more contacts: {loans} performing loans more, {value} more value.").format(
             loans=_signed(extra["performing"]["value"], say), value=say.money(extra["value"]["value"])
@@ -78,7 +81,7 @@ def _expected(document: dict[str, Any], say: Speech) -> list[str]:
             )
         )
     safe = document["expected"].get("as_safe")
-    if safe is not None:
+    if safe is not None and safe["performing"] is not None:
         more = safe["performing"] - document["expected"]["theirs"]["performing"]
         told.append(
             say.t("At no larger bad rate than the old list: {loans} performing loans more.").format(

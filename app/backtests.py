@@ -194,7 +194,7 @@ def backtest_document(case: Case, past: PastList, again: Replanned, told: Realis
         },
         "expected": {which: _shown(figures._asdict()) for which, figures in again.expected.items()},
         "extra": [_shown_extra(one._asdict(), again, case) for one in again.extra],
-        "forbidden": again.forbidden,
+        "forbidden": None if len(again.theirs.who) < LEAST_PEOPLE else again.forbidden,
         "dropped_limits": list(again.dropped),
         "evidence": "observational" if told.refused and not told.readings else "logged propensities",
         "realised": {
@@ -210,13 +210,14 @@ def backtest_document(case: Case, past: PastList, again: Replanned, told: Realis
 
 
 def _shown(figures: dict[str, Any]) -> dict[str, Any]:
-    # a probability of default is shown of 20 people at least
-    return figures if figures["contacts"] >= LEAST_PEOPLE else figures | {"bad_rate": None, "loss": None}
+    # a probability of default is shown of 20 people at least, and so is whatever it can be worked out from
+    few = figures["contacts"] < LEAST_PEOPLE
+    return figures | dict.fromkeys(("performing", "bad_rate", "loss", "value")) if few else figures
 
 
 def _shown_extra(extra: dict[str, Any], again: Replanned, case: Case) -> dict[str, Any]:
-    few = min(len(again.theirs.who), len(again.ours.who)) < LEAST_PEOPLE
-    if few and extra["name"] == "bad_rate":
+    # a difference and the figures of one list tell those of the other
+    if min(len(again.theirs.who), len(again.ours.who)) < LEAST_PEOPLE:
         return extra | {"value": None, "low": None, "high": None}
     # models without standard errors give no interval, and not one of no width
     known = bool(case.logit_error.any() or case.pd_error.any())

@@ -16,7 +16,10 @@ from scenefit.runtime.settings import Settings
 from scenefit.runtime.store import read
 from scenefit.runtime.workspace import Workspace
 
+# the longest month holds the newest instalment of every account that pays monthly
 MONTH_DAYS = 31
+# instalments of a month lie further apart, short months and days off included: those nearer are of one month
+ONE_MONTH_DAYS = 25
 
 
 class Background(NamedTuple):
@@ -107,12 +110,17 @@ def read_cooling(
 
 
 def read_monthly_due(connection: duckdb.DuckDBPyConnection, as_of: pd.Timestamp, customers: int) -> np.ndarray:
-    """Instalments of the last month on accounts that are still owed, currency units per person; (customers,)."""
+    """Instalments of the last month on accounts that are still owed, currency units per person; (customers,).
+
+    Of each account the newest instalment and those shortly before it, so that no due date counts twice in a month.
+    """
     rows = connection.execute(
-        "SELECT who, sum(due)::DOUBLE AS due FROM repayments r JOIN accounts a USING (account_id) "
-        "JOIN people p ON p.customer_id = a.customer_id WHERE due_at >= $since AND due_at < $t AND opened_at < $t "
-        "AND (status = 'charged off' OR coalesce(closed_at >= $t, status = 'open')) GROUP BY who",
-        {"since": as_of - pd.Timedelta(days=MONTH_DAYS), "t": as_of},
+        "SELECT who, sum(due)::DOUBLE AS due FROM (SELECT who, due FROM repayments r "
+        "JOIN accounts a USING (account_id) JOIN people p ON p.customer_id = a.customer_id "
+        "WHERE due_at >= $since AND due_at < $t AND opened_at < $t "
+        "AND (status = 'charged off' OR coalesce(closed_at >= $t, status = 'open')) "
+        "QUALIFY due_at > max(due_at) OVER (PARTITION BY account_id) - to_days($apart)) GROUP BY who",
+        {"since": as_of - pd.Timedelta(days=MONTH_DAYS), "t": as_of, "apart": ONE_MONTH_DAYS},
     ).fetchnumpy()
     due = np.zeros(customers)
     due[rows["who"]] = rows["due"]

@@ -78,7 +78,11 @@ def plan_document(kept: Kept, before: Kept | None = None) -> dict[str, Any]:
     case, plan = kept.case, kept.plan
     document = {
         "about": about(kept),
-        "plan": {"value": plan.value, "upper_bound": plan.upper_bound, "gap": plan.gap},
+        "plan": {
+            "value": _told(plan, plan.value),
+            "upper_bound": _told(plan, plan.upper_bound),
+            "gap": plan.gap,
+        },
         "figures": plan_figures(case, plan),
         "limits": limit_rows(case, plan),
     }
@@ -86,7 +90,8 @@ def plan_document(kept: Kept, before: Kept | None = None) -> dict[str, Any]:
         different, share = moved(before.plan.assignment, plan.assignment)
         was = {spec.name: spec.total for spec in before.case.limits}
         document["compared"] = {
-            "with": before.name or before.run, "value": before.plan.value, "changed": different, "changed_share": share,
+            "with": before.name or before.run, "value": _told(before.plan, before.plan.value),
+            "changed": different, "changed_share": share,
             "totals": {s.name: [was[s.name], s.total] for s in case.limits if s.total != was[s.name]},
         }  # fmt: skip
     return document
@@ -95,16 +100,15 @@ def plan_document(kept: Kept, before: Kept | None = None) -> dict[str, Any]:
 def plan_figures(case: Case, plan: Plan) -> dict[str, Any]:
     """What a plan comes to, its value with an interval where the models state their errors."""
     plain = shown(figures(case, case_value(case), plan.assignment))
-    if case.logit_error.any() or case.pd_error.any():
+    if plain["value"] is not None and (case.logit_error.any() or case.pd_error.any()):
         total = plan_totals(case, plan.assignment).value
         plain |= {"value_low": float(total.low), "value_high": float(total.high)}
     return plain
 
 
 def shown(found: Figures) -> dict[str, Any]:
-    """Figures as JSON holds them, without the loss of few people."""
-    plain = _plain(found._asdict())
-    return plain if found.customers >= SMALLEST else plain | {"expected_loss": None}
+    """Figures as JSON holds them, without value and loss of few people."""
+    return _plain(found._asdict())
 
 
 def limit_rows(case: Case, plan: Plan) -> list[dict[str, Any]]:
@@ -115,7 +119,7 @@ def limit_rows(case: Case, plan: Plan) -> list[dict[str, Any]]:
     names = {lang: called(case, lang) for lang in LANGUAGES}
     currency = Speech("en", case.facts.get("currency") or "CNY").symbol
     specs = {spec.name: spec for spec in case.limits}
-    few = len(np.unique(pairs_of(plan.assignment).who)) < SMALLEST
+    few = _people(plan) < SMALLEST
     rows = []
     for words in price_words(case.limits, plan.shadow_prices, plan.usage, names, currency):
         spec, used = specs[words.name], plan.usage[words.name]
@@ -204,6 +208,16 @@ def stability_document(
         least = smallest_inertia(kept.case, kept.plan, goal, seed, draws, wiggle, kept.per_customer, groups)
         document["recommended"] = {"goal": goal, **least._asdict()}
     return document
+
+
+def _people(plan: Plan) -> int:
+    """How many are offered anything."""
+    return len(np.unique(pairs_of(plan.assignment).who))
+
+
+def _told(plan: Plan, amount: float) -> float | None:
+    """What a plan is worth, unless it is so few people's that it tells their risk."""
+    return None if 0 < _people(plan) < SMALLEST else amount
 
 
 def _plain(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.contactable import quiet_hours
 from app.match_plans import Kept, about, one_channel
 from app.recs_documents import plain_records
 from recsys.case import Case
+from recsys.coarse import coarse
 from recsys.decide import Decider, Moment
 from recsys.decision import Traced, full_room
 from recsys.eligible import STAGES
@@ -59,6 +60,8 @@ def moment_of(case: Case) -> pd.Timestamp:
 def explain_document(kept: Kept, customer: str, product: str | None = None) -> dict[str, Any]:
     """What the plan offers a customer, and for every other offer the first stage that said no.
 
+    Chance and money of the person in two digits that matter, ordered by what they are exactly.
+
     Raises
     ------
     ContractError : there is no such customer or product.
@@ -75,14 +78,14 @@ def explain_document(kept: Kept, customer: str, product: str | None = None) -> d
     sources = {rule["code"]: rule for rule in case.facts.get("rules", [])}
     offers = [
         {**_named(case, one.offer), **_outcome(one, one.offer in given, sources),
-         "p_take": one.p_take, "value": one.value, "after_limits": one.reduced}
-        for one in decision.trace
+         "p_take": coarse(one.p_take), "value": coarse(one.value), "after_limits": coarse(one.reduced)}
+        for one in sorted(decision.trace, key=lambda one: (-one.reduced, one.offer_id))
         if product is None or there.iloc[one.offer] == product
     ]  # fmt: skip
     return {
         "about": about(kept), "customer": customer, "groups": decider.person(customer).groups,
         "offered": [case.offers["offer_id"].iloc[offer] for offer in sorted(given)], "stages": list(ASKED),
-        "offers": sorted(offers, key=lambda told: (not told["offered"], -told["after_limits"], told["offer_id"])),
+        "offers": sorted(offers, key=lambda told: not told["offered"]),
     }  # fmt: skip
 
 
@@ -90,7 +93,7 @@ def decide_document(
     kept: Kept, settings: Settings, customer: str, scene: str | None, channel: str | None, at: pd.Timestamp | None,
     k: int, used: Mapping[str, float],
 ) -> dict[str, Any]:  # fmt: skip
-    """The best offers for a customer by the plan's prices, with the trace of every offer.
+    """The best offers for a customer by the plan's prices, with the trace of every offer as marketers may see it.
 
     Quiet hours bind the moment of sending: they are asked where a moment is given. `used` is what other decisions have
     taken of the ceilings already.

@@ -56,12 +56,13 @@ def what_if_lines(document: Document) -> list[str]:
     lines.append(f"  {document['changed']:,} customers get something else ({document['changed_share']:.1%})")
     for what, column in (("by_product", "product_id"), ("by_segment", "segment_id")):
         rows = [one for one in document[what] if one["offers_before"] or one["offers_after"]]
-        rows = sorted(rows, key=lambda one: -abs(one["value_after"] - one["value_before"]))[:MOST_ROWS]
+        # what is not told of few people counts as nothing
+        rows.sort(key=lambda one: -abs((one["value_after"] or 0.0) - (one["value_before"] or 0.0)))
         lines += ["", f"{column:<22}{'offers':>16}{'':>14}{'value':>16}"]
         lines += [
             f"  {one[column] or '(none)':<20}{one['offers_before']:>8,} → {one['offers_after']:<8,}"
-            f"{one['value_before']:>14,.0f} → {one['value_after']:,.0f}"
-            for one in rows
+            f"{_number(one['value_before'], ',.0f'):>14} → {_number(one['value_after'], ',.0f')}"
+            for one in rows[:MOST_ROWS]
         ]
     return [*lines, "", *limit_lines(document["limits"])]
 
@@ -85,7 +86,7 @@ def frontier_lines(document: Document) -> list[str]:
             lines.append(f"{total}  cannot be kept together with the other limits")
             continue
         lines.append(
-            f"{total}{one['value']:>16,.0f}{_number(one['expected_loss'], ',.0f'):>14}"
+            f"{total}{_number(one['value'], ',.0f'):>16}{_number(one['expected_loss'], ',.0f'):>14}"
             f"{_number(one['bad_rate'], '.2%'):>10}{one['marginal_price']:>16,.4g}"
         )
     return lines
@@ -167,11 +168,12 @@ def _head(document: Document) -> str:
     return f"{which}, {told['dataset'] or 'data'}{label}, as of {str(told['as_of'])[:10]}{many}"
 
 
-def _compared(told: Document, value: float) -> list[str]:
+def _compared(told: Document, value: float | None) -> list[str]:
     changed = [f"  {name}: {was:,.6g} → {now:,.6g}" for name, (was, now) in told["totals"].items()]
+    more = "–" if value is None or told["value"] is None else f"{value - told['value']:+,.0f}"
     return [
         *changed,
-        f"  against {told['with']}: {value - told['value']:+,.0f} value, {told['changed']:,} customers get something "
+        f"  against {told['with']}: {more} value, {told['changed']:,} customers get something "
         f"else ({told['changed_share']:.1%})",
     ]
 

@@ -132,7 +132,8 @@ def parts_chart(parts: Sequence[Part], say: Speech) -> Chart:
 
 def frontier_chart(points: pd.DataFrame, now: float, title: str, say: Speech) -> Chart:
     """Profit and expected loss by the total of one limit; where the plan stands now is dashed."""
-    rows = points[points["feasible"].astype(bool)]
+    # what few people bring and lose is not told
+    rows = points[points["feasible"].astype(bool) & points["value"].notna()]
     series = []
     for column, name, colour in (("value", say.t("expected value"), MODEL), ("expected_loss", say.t("expected loss"),
                                                                               BAD)):  # fmt: skip

@@ -24,8 +24,9 @@ from app.offer_case import (
     situations_of,
     stands_on,
 )
-from app.offer_facts import coarse, parts_of, ranked_offers, ranks_by, row_of, stage_grid
+from app.offer_facts import parts_of, ranked_offers, ranks_by, row_of, stage_grid
 from app.offer_samples import masked, sample_customers
+from recsys.coarse import coarse
 from recsys.decision import Decision
 from recsys.value_factors import Factors
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.case import Case, LimitSpec, case_value
+from recsys.coarse import coarse
 from recsys.decision import Decision
 from recsys.plan_figures import SMALLEST
 from recsys.problem import Plan
@@ -31,15 +32,6 @@ class Part(NamedTuple):
     amount: float
     low: float
     high: float
-
-
-def coarse(amount: float) -> float:
-    """A figure of one person to two digits that matter: more would tell how likely the person is to default.
-
-    >>> coarse(1234.0), coarse(-0.0567), coarse(0.0)
-    (1200.0, -0.057, 0.0)
-    """
-    return float(f"{amount:.2g}")
 
 
 def exclusive_groups(case: Case) -> np.ndarray:

@@ -99,11 +99,12 @@ def chances_unoffered(inputs: Inputs) -> np.ndarray:
     """Share of people who take each product without being offered it, from randomised control groups; (products,).
 
     Small groups are drawn to the mean of all by the weight of `CONTROL_WEIGHT` people, products that no group tested
-    stand at the mean: a product is not more incremental for never having been tested. 0 where nothing was randomised.
+    stand at the mean: a product is not more incremental for never having been tested. 0 where nothing was randomised or
+    nobody was kept in control.
     """
     drawn = inputs.results[inputs.results["randomised"].astype(bool)]
     products = inputs.catalogue.products["product_id"]
-    if drawn.empty:
+    if not drawn["control"].sum() > 0:
         return np.zeros(len(products))
     mean = drawn["takers_control"].sum() / drawn["control"].sum()
     sums = drawn.groupby("product_id", sort=True)[["takers_control", "control"]].sum().reindex(products).fillna(0.0)

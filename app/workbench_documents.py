@@ -13,11 +13,13 @@ FIGURES = ("people", "newly_reached", "takers", "loss", "profit", "low", "high",
 
 
 def preview_document(found: Preview, draft: DraftProduct, run: str) -> dict[str, Any]:
-    """A preview as plain values; a loss of fewer than 20 people is not told."""
+    """A preview as plain values; loss, profit and gain of fewer than 20 people are not told."""
     figures: dict[str, Any] = {name: getattr(found, name) for name in FIGURES}
     if found.people < SMALLEST:
         # a loss of one person is that person's probability of default
         figures |= {"loss": None, "profit": None, "low": None, "high": None}
+    if 0 < found.people < SMALLEST:
+        figures["gain"] = None
     return {
         "product_id": draft.product_id, "run": run, **figures, "capacity": draft.capacity,
         "recipients": plain_records(found.recipients), "taken_from": plain_records(found.taken_from),
@@ -36,7 +38,7 @@ def preview_lines(document: dict[str, Any]) -> list[str]:
         f"offered to {document['people']:,} people, {document['newly_reached']:,} of them offered nothing today; "
         f"{document['takers']:,.1f} takers expected",
         f"profit {money('profit')} ({money('low')} to {money('high')}), loss {money('loss')}, "
-        f"whole plan {document['gain']:+,.0f}",
+        "whole plan " + (money("gain") if document["gain"] is None else f"{document['gain']:+,.0f}"),
     ]
     if document["capacity"] is not None:
         lines.append(

@@ -83,7 +83,7 @@ def compared_table(drafts: list[DraftProduct], found: list[Preview], run: str, s
         columns[draft.product_id] = [
             say.percent(draft.apr, 2), say.money(draft.amount), say.count(draft.tenor), say.figure(draft.lift, 2),
             say.count(one.people), say.count(one.newly_reached), say.count(one.people - one.newly_reached),
-            say.short(one.takers), _interval(told, say), say.money(told["loss"]), say.money(one.gain),
+            say.short(one.takers), _interval(told, say), say.money(told["loss"]), say.money(told["gain"]),
             _capacity(told, say), say.money(one.capacity_price),
         ]  # fmt: skip
     rows = [t("Rate per year"), t("Usual amount"), t("Usual tenor, months"), t("Assumed lift"), t("Offered to"),

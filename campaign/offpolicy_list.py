@@ -66,7 +66,7 @@ class Realised:
 
 
 class _Logged(NamedTuple):
-    """The past as actions: 0 not contacted, 1 what the past or our list shows, 2 another product than the past's."""
+    """The past as actions: 0 not contacted, 1 what the past or our list shows, 2 another product or channel than it."""
 
     rows: np.ndarray
     shown: np.ndarray
@@ -97,6 +97,8 @@ def bad_rate_of(took: np.ndarray, went_bad: np.ndarray, weight: np.ndarray) -> S
 def realised(case: Case, past: PastList, rng: np.random.Generator, least: float = LEAST_EFFECTIVE) -> Realised:
     """What our list would have brought among the people of the past campaign, or why that cannot be said.
 
+    An action is a product on a channel; where the past used a single channel, or states none, it is the product.
+
     Parameters
     ----------
     least : smallest effective sample at which a figure is given
@@ -120,12 +122,12 @@ def _unsupported(past: PastList) -> Refused | None:
             "the list does not state with which probability each person was contacted; log it at the next campaign, "
             "and hold out a random control",
         )
-    if past.has_control or len(set(past.product[past.contacted])) > 1:
+    if past.has_control or max(len(_used(part, past.contacted)) for part in (past.product, past.channel)) > 1:
         return None
     return Refused(
         "no control",
-        "everybody on the list was contacted with the same product: nothing that another list would do differently "
-        "was tried. Hold out a random control, and list its people with the arm 'control'",
+        "everybody on the list was contacted with the same product on the same channel: nothing that another "
+        "list would do differently was tried. Hold out a random control, and list its people with the arm 'control'",
     )
 
 
@@ -135,20 +137,48 @@ def _logged(case: Case, past: PastList) -> _Logged:
     positions = pd.Index(case.customers.astype(str)).get_indexer(pd.Index(past.customers.astype(str)))
     inside = np.zeros(len(case.customers), bool)
     inside[positions[positions >= 0]] = True
-    products, channels = (set(part[past.contacted].astype(str)) - {""} for part in (past.product, past.channel))
-    fewer = restricted(case, inside, products, channels)
+    fewer = restricted(case, inside, _tried(past))
     keeps = tuple(spec for spec in case.limits if spec.sense == "<=" and spec.name != "budget")
     plan = same_size(fewer, value, their_offers(case, past, value), past, keeps)
     planned = listed(plan.assignment)
     offer = np.full(len(case.customers), -1)
     offer[planned.who] = planned.offer
     ours = np.where(positions >= 0, offer[positions], -1)
-    product = np.where(ours >= 0, case.offers["product_id"].to_numpy(str)[ours], "")
-    same = (past.product.astype(str) == product) | (past.product.astype(str) == "")
+    same = _as_shown(case, past.product, past.contacted, ours, "product_id")
+    same &= _as_shown(case, past.channel, past.contacted, ours, "channel")
     wanted = np.where(ours < 0, 0, np.where(past.contacted & ~same, 2, 1))
     # without a control only the choice of product was tried: among those whom both contact
     rows = np.flatnonzero((positions >= 0) & (past.has_control | (ours >= 0)))
     return _Logged(rows, past.contacted.astype(np.int64)[rows], np.eye(3)[wanted[rows]], ours[rows])
+
+
+def _used(stated: np.ndarray, contacted: np.ndarray) -> list[str]:
+    return sorted(set(stated[contacted].astype(str).tolist()) - {""})
+
+
+def _tried(past: PastList) -> set[tuple[str, str]]:
+    """The pairs (product, channel) of the past; where a single one is stated, it is that of all contacts."""
+    parts = []
+    for stated in (past.product, past.channel):
+        used, given = _used(stated, past.contacted), stated[past.contacted].astype(str)
+        parts.append(used * len(given) if len(used) == 1 else given.tolist())
+    return set(zip(*parts, strict=True))
+
+
+def _as_shown(case: Case, stated: np.ndarray, contacted: np.ndarray, ours: np.ndarray, name: str) -> np.ndarray:
+    """Who got by the past the product or channel that our list has for them; all where the past knows of one only."""
+    given = stated.astype(str)
+    used = _used(stated, contacted)
+    if len(used) <= 1:
+        return np.ones(len(given), bool)
+    silent = int((given[contacted] == "").sum())
+    if silent:
+        raise NotFitted(
+            f"back-test: {silent:,} contacts state no {name}, others were made with {', '.join(used)}: it is not known "
+            f"what those people were shown; state the {name} of every contact, or leave these people out"
+        )
+    found: np.ndarray = given == np.where(ours >= 0, case.offers[name].to_numpy(str)[ours], "")
+    return found
 
 
 def _read(case: Case, past: PastList, logged: _Logged, rng: np.random.Generator, least: float) -> Realised:
@@ -189,8 +219,9 @@ def _profit(case: Case, past: PastList, rows: np.ndarray, bad: np.ndarray) -> np
     """What each person brought, currency units: margin less what went bad, the incentive and the contact."""
     products = case.offers["product_id"].to_numpy(str)
     first = {product: place for place, product in reversed(list(enumerate(products)))}
-    usual = next((first[one] for one in past.product[past.contacted].astype(str) if one in first), 0)
-    # people of the control took what the campaign offered most, as far as is known
+    made = [first[one] for one in past.product[past.contacted].astype(str) if one in first]
+    usual = int(np.bincount(made).argmax()) if made else 0
+    # whoever is without a stated product, as most of a control, took what the campaign offered most
     offer = np.array([first.get(one, usual) for one in past.product[rows].astype(str)])
     took, contacted = past.took[rows], past.contacted[rows]
     spent = _contact_costs(case, past)[rows]

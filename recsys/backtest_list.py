@@ -42,7 +42,8 @@ class PastList:
     went_bad : (n,) 1 where a taker went bad, NaN where not stated; None where the list says nothing
     product, channel : (n,) text, "" where not stated
     cost : (n,) currency units spent on the contact; None where not stated for everybody contacted
-    propensity : (n,) probability with which the person got this arm and product; None where not stated for everybody
+    propensity : (n,) probability with which the person got this arm, product and, where the campaign used several,
+        channel; None where not stated for everybody
     unknown : how many people of the file are not in the data, `unknown_first` the first of them
     """
 

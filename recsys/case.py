@@ -94,11 +94,35 @@ class Case:
                 f"case: probabilities are of {n:,} customers and {m} offers, another part has {sorted(wrong)[0]:,} "
                 "rows; give one row each"
             )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """Refuse shares outside 0 to 1 and money that is not finite, by field and first offender."""
+        for name in ("p_take", "p_unoffered", "pd_given_take", "lgd"):
+            _check_range(name, np.asarray(getattr(self, name)), 1.0)
+        _check_range("contact_cost", np.asarray(self.contact_cost), np.inf)
+        for name, numbers in self.terms._asdict().items():
+            _check_range(f"terms.{name}", np.asarray(numbers), np.inf, -np.inf)
 
     @property
     def allowed(self) -> np.ndarray:
         """(n, m) which offers the rules leave to whom."""
         return self.reason == 0
+
+
+def _check_range(name: str, numbers: np.ndarray, high: float, low: float = 0.0) -> None:
+    """Refuse what is not a finite number from `low` to `high`, both included."""
+    if not numbers.size:
+        return
+    # NaN passes on to both ends: two passes and no copy of a matrix of many millions
+    least, most = numbers.min(), numbers.max()
+    if low <= least and most <= high and np.isfinite(least) and np.isfinite(most):
+        return
+    bad = np.argwhere(~((numbers >= low) & (numbers <= high) & np.isfinite(numbers)))[0]
+    where = "".join(f"{'' if not k else ', '}{place}" for k, place in enumerate(bad.tolist()))
+    at = f"[{where}]" if where else ""
+    wanted = "a finite number" + ("" if low < 0 else f" from {low:g}") + (f" to {high:g}" if np.isfinite(high) else "")
+    raise ContractError(f"case: {name}{at} is {numbers[tuple(bad)]}; give {wanted} everywhere")
 
 
 def case_value(case: Case) -> Value:

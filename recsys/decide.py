@@ -20,8 +20,11 @@ from recsys.decision import WORDS, Decision, Paid, Room, Stage, Traced
 from recsys.eligible import MESSAGES, Message, OfferRule
 from recsys.limits import TOLERANCE
 from recsys.offer_rules import RULES
+from recsys.on_sale import on_sale, refuse_drafts
 from recsys.value import expected_value
 from scenefit.contracts.errors import ContractError
+
+__all__ = ("COUNTED", "Decider", "Moment", "Person", "refuse_drafts")
 
 # rule code → the offers (m,) that it holds back at a moment: quiet hours, rules that begin or end
 Moment = Callable[[pd.Timestamp], Mapping[str, np.ndarray]]
@@ -70,7 +73,8 @@ class Decider:
 
     Raises
     ------
-    ContractError : an offer is a draft, a price is missing, unknown or has the wrong sign, or a limit does not fit.
+    ContractError : an offer is a draft or its dates cannot be read, a price is missing, unknown or has the wrong sign,
+        or a limit does not fit.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class Decider:
         per_customer: int = 1,
         exclusive: Sequence[int] | None = None,
     ) -> None:
-        refuse_drafts(case.offers, "decide")
+        self._on_sale = on_sale(case.offers, "decide")
         self.case, self.rules, self.moment, self.per_customer = case, rules, moment, per_customer
         self.specs = tuple(case.limits if specs is None else specs)
         self.prices = _prices(self.specs, prices)
@@ -203,7 +207,9 @@ class Decider:
 
     def _held_back(self, person: Person, at: pd.Timestamp, message: Message) -> list[str]:
         """Per offer the code of the first rule that says no, of the case before those of the moment; "" for none."""
-        codes = list(person.rules)
+        # no rule of a caller and no kind of message sells a product before or after its dates
+        gone = self._on_sale.held_back(at).tolist()
+        codes = [one or ("product not live" if stops else "") for one, stops in zip(person.rules, gone, strict=True)]
         for code, offers in (self.moment(at) if self.moment else {}).items():
             rule = self.rules.get(code)
             if rule is not None and (message in rule.bypass or not rule.holds(at)):
@@ -253,7 +259,13 @@ class Decider:
     def _traced(self, j: int, verdict: _Verdict, worth: _Worth, person: Person, rank: int) -> Traced:
         touched = np.flatnonzero(worth.weights[:, j]).tolist()
         paid = tuple(
-            Paid(self.specs[s].name, float(worth.weights[s, j]), float(self.prices[s]), float(worth.paid[s, j]))
+            Paid(
+                self.specs[s].name,
+                self.specs[s].of,
+                float(worth.weights[s, j]),
+                float(self.prices[s]),
+                float(worth.paid[s, j]),
+            )
             for s in touched
         )
         parts: dict[str, Any] = {name: float(values[j]) for name, values in worth.parts.items()}
@@ -297,24 +309,6 @@ class Decider:
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(person.p_take, np.float64).tobytes())
         return digest.hexdigest()[:24]
-
-
-def refuse_drafts(offers: pd.DataFrame, what: str) -> None:
-    """Make sure that no offer is of a product that is not live; column `state`, absent where all are.
-
-    Raises
-    ------
-    ContractError : names the offer and its state.
-    """
-    if "state" not in offers.columns:
-        return
-    odd = offers[offers["state"] != "live"]
-    if len(odd):
-        one = odd.iloc[0]
-        raise ContractError(
-            f"{what}: offer {one['offer_id']!r} is {one['state']!r}, not live; only a preview may use it. Approve the "
-            "product first or leave its offers out"
-        )
 
 
 def _prices(specs: Sequence[LimitSpec], prices: Mapping[str, float]) -> np.ndarray:

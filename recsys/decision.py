@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from recsys.case import LimitSpec
+from recsys.coarse import coarse
 from scenefit.contracts.errors import ContractError
 
 Stage = Literal[
@@ -31,9 +32,13 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType({
 
 
 class Paid(NamedTuple):
-    """What an offer takes of one limit and what that costs at the limit's price, currency units (below 0: a floor)."""
+    """What an offer takes of one limit and what that costs at the limit's price, currency units (below 0: a floor).
+
+    `counts` is what the limit counts, as `LimitSpec.of`.
+    """
 
     limit: str
+    counts: str
     weight: float
     price: float
     amount: float
@@ -126,19 +131,29 @@ class Decision:
         )
 
     def record(self, risk: bool = False) -> dict[str, Any]:
-        """The decision as plain values. Only risk sees the loss of one person; others see margin after losses."""
-        rows = []
-        for one in self.trace:
-            row = one._asdict()
-            row["paid"] = [part._asdict() for part in one.paid]
-            if not risk:
-                row["margin_after_loss"] = row.pop("margin") + row.pop("loss")
-                row["paid"] = [{"limit": part.limit, "amount": part.amount} for part in one.paid]
-            rows.append(row)
+        """The decision as plain values; only risk sees the loss of one person.
+
+        Others see margin and loss as one figure, nothing of what is paid for a limit on losses, and chance and money
+        to two digits that matter: exact ones would give the person's probability of default by division. Ranks stay.
+        """
+        rows = [_in_full(one) if risk else _in_outline(one) for one in self.trace]
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("trace", "usage")}
         usage = dict(self.usage) if risk else {}
         return {**plain, "offers": list(self.offers), "usage": usage, "trace": rows}
 
     def json(self, risk: bool = False) -> str:
-        """The decision as one line of JSON; the same decision gives the same bytes."""
+        """The decision as one line of JSON, see `record`; the same decision gives the same bytes."""
         return json.dumps(self.record(risk), ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+
+def _in_full(one: Traced) -> dict[str, Any]:
+    return one._asdict() | {"paid": [part._asdict() for part in one.paid]}
+
+
+def _in_outline(one: Traced) -> dict[str, Any]:
+    row = one._asdict()
+    row["margin_after_loss"] = row.pop("margin") + row.pop("loss")
+    for name in ("p_take", "margin_after_loss", "incentive", "contact", "value", "reduced"):
+        row[name] = coarse(row[name])
+    row["paid"] = [{"limit": part.limit, "amount": coarse(part.amount)} for part in one.paid if part.counts != "loss"]
+    return row

@@ -168,7 +168,8 @@ def _entries(limits: Sequence[Limit], sign: np.ndarray, n: int) -> tuple[np.ndar
 
 def _vectors(limits: Sequence[Limit], m: int) -> tuple[np.ndarray, np.ndarray]:
     """For each own limit the row of its vector of offers, −1 where all offers weigh the same; and the vectors."""
-    rows, vectors = np.full(len(limits), -1, np.int64), []
+    rows = np.full(len(limits), -1, np.int64)
+    vectors: list[np.ndarray] = []
     for number, limit in enumerate(limits):
         if limit.weight.shape[1] > 1 and limit.weight.shape[1] == m:
             rows[number] = len(vectors)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # types alone
 TOLERANCE = 1e-9
 # relative, of stated figures that were added in another order
 STATED = 1e-8
-NOT_LIVE = ("draft", "retired")
+LIVE = "live"
 
 
 class Row(NamedTuple):
@@ -62,7 +62,8 @@ def check(
     ----------
     exclusive : (m,) group of each offer; at most one of a group per customer; −1 for no group
     specs : the limits to hold it to; None: the case's own
-    states : product id → draft, live or retired; None: the column `state` of the offers, where there is one
+    states : product id → draft, live or retired, every product of an offer made; None: the column `state` of the
+        offers, where there is one
     tolerance : relative to each limit's total
 
     Raises
@@ -164,12 +165,14 @@ def _no_loss(case: Case, made: Made) -> Row:
 
 
 def _live(case: Case, made: Made, states: Mapping[str, str] | None) -> Row:
-    name = "no draft or retired product"
+    name = "every product is live"
     if states is None and "state" not in case.offers.columns:
         return Row(name, "no state given", "live where a state is given", True, "")
     state = case.offers["product_id"].map(dict(states)) if states is not None else case.offers["state"]
-    bad = state.isin(NOT_LIVE).to_numpy(bool)[made.offer]
-    return _of_offers(name, case, made, bad, "0 offers of a product that is not live")
+    live = np.array([told == LIVE if isinstance(told, str) else False for told in state], bool)
+    bad = ~live[made.offer]
+    detail = f": {state.iloc[made.offer[int(bad.argmax())]]}" if bad.any() else ""
+    return _of_offers(name, case, made, bad, f"0 offers of a product that is not {LIVE}", detail)
 
 
 def _at_most(case: Case, made: Made, per_customer: int) -> Row:

@@ -17,7 +17,8 @@ SMALLEST = 20  # people behind any figure of default that a marketer sees
 class Figures(NamedTuple):
     """What a plan comes to in expectation; money in currency units.
 
-    `bad_rate` is expected defaulters per expected taker, NaN where fewer than 20 people are offered anything.
+    `bad_rate` is expected defaulters per expected taker, NaN where fewer than 20 people are offered anything; so are
+    `value` and `expected_loss` where 1 to 19 are: either tells the risk of few.
     """
 
     value: float
@@ -49,13 +50,14 @@ def figures(case: Case, value: Value, assignment: np.ndarray) -> Figures:
     people = int(made["who"].nunique())
     takers = float(made["takers"].sum())
     shown = people >= SMALLEST and takers > 0
+    few = 0 < people < SMALLEST
     return Figures(
-        float(made["value"].sum()),
+        float("nan") if few else float(made["value"].sum()),
         people,
         len(made),
         takers,
         float(made["cost"].sum()),
-        float(made["loss"].sum()),
+        float("nan") if few else float(made["loss"].sum()),
         float(made["defaulters"].sum()) / takers if shown else float("nan"),
     )
 
@@ -90,7 +92,8 @@ def per_offer(case: Case, value: Value, assignment: np.ndarray) -> pd.DataFrame:
 def by_column(case: Case, value: Value, assignment: np.ndarray, column: str) -> pd.DataFrame:
     """Offers, takers, value and loss by a column of the offers or of the groups, every one of its values a row.
 
-    The loss is NaN where 1 to 19 people are offered anything.
+    Value and loss are NaN where 1 to 19 people are offered anything, and in the smallest of the other rows where less
+    than 20 people are in all such rows: the total less the rows that are told would be theirs.
 
     Raises
     ------
@@ -109,7 +112,10 @@ def by_column(case: Case, value: Value, assignment: np.ndarray, column: str) -> 
         offers=("offer", "size"), customers=("who", "nunique"), takers=("takers", "sum"), value=("value", "sum"),
         loss=("loss", "sum"),
     )  # fmt: skip
-    table["loss"] = table["loss"].where(table["customers"] >= SMALLEST)
+    few = table["customers"] < SMALLEST
+    if few.any() and table.loc[few, "customers"].sum() < SMALLEST and not few.all():
+        few |= table.index == table.loc[~few, "customers"].idxmin()
+    table[["value", "loss"]] = table[["value", "loss"]].mask(few)
     return table.reindex(pd.Index(sorted(every.unique()), name=column), fill_value=0).reset_index()
 
 

@@ -194,18 +194,20 @@ def _floor(spec: LimitSpec, worth: str, step: float, lang: str, called: Mapping[
 
 
 def _slack(spec: LimitSpec, used: float, lang: str, called: Mapping[str, str], currency: str) -> str:
-    """A limit that does not bind: how much of it is used, and that moving it a little changes nothing."""
+    """A limit that does not bind: how much of it is used, and what moving it would change."""
     name = called.get(spec.name, spec.name)
     now, total = (quantity(amount, _counted(spec), lang, currency) for amount in (used, spec.total))
     full = abs(spec.total - used) <= FULL * max(1.0, abs(spec.total))
     if lang == "zh":
         if full:
-            return f"“{name}”恰好用到 {total}，略微调整不影响价值。"
+            more = "再增加也不提升价值" if spec.sense == "<=" else "再降低也不提升价值"
+            return f"“{name}”恰好用到 {total}，{more}。"
         if spec.sense == "<=":
             return f"“{name}”未用满：已用 {now}，上限 {total}；再增加也不提升价值。"
         return f"“{name}”已超额达到：{now}，下限 {total}；不减少价值。"
     if full:
-        return f"{name!r} is met exactly at {total}; moving it a little changes nothing."
+        more = "more of it earns nothing" if spec.sense == "<=" else "less of it earns nothing"
+        return f"{name!r} is met exactly at {total}; {more}."
     if spec.sense == "<=":
         return f"{name!r} is not used up: {now} of {total}; more of it would earn nothing."
     return f"{name!r} is met with room: {now}, at least {total}; it costs nothing."

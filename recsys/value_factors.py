@@ -6,13 +6,14 @@ The money stays what it is: weights move the order in which offers are made, nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from recsys.case import Case, case_value
+from recsys.coarse import coarse
 from recsys.value import expected_value
 from recsys.value_interval import Interval, pair_intervals
 from scenefit.contracts.errors import ContractError
@@ -55,8 +56,7 @@ class Factors:
 class Contribution(NamedTuple):
     """One factor of one decision with its interval; `unit` is "share", "money" or "weight".
 
-    Costs are negative: margin, loss, incentive and contact add up to the value. `risk_only` is not for marketers: it
-    tells how likely one person is to default.
+    Costs are negative: margin, loss, incentive and contact add up to the value.
     """
 
     code: str
@@ -66,7 +66,6 @@ class Contribution(NamedTuple):
     amount: float
     low: float
     high: float
-    risk_only: bool = False
 
 
 def priority(case: Case, factors: Factors) -> np.ndarray:
@@ -103,9 +102,12 @@ def lever_weights(case: Case, column: str, weights: Mapping[str, float]) -> np.n
 
 
 def contributions(
-    case: Case, factors: Factors, customer: int, offer: int, level: float = 0.95
+    case: Case, factors: Factors, customer: int, offer: int, level: float = 0.95, risk: bool = False
 ) -> tuple[Contribution, ...]:
     """Every factor of one decision, from the chance that the offer is taken to what it ranks by.
+
+    Only risk sees margin and loss apart and exact figures. Others see both as "margin_after_loss", and chances and
+    money to two digits that matter: exact ones would give the person's probability of default by division.
 
     Raises
     ------
@@ -114,19 +116,27 @@ def contributions(
     n, m = case.p_take.shape
     if not (0 <= customer < n and 0 <= offer < m):
         raise ContractError(f"contributions: customer {customer} of {n:,}, offer {offer} of {m}; count both from 0")
-    found = pair_intervals(case, np.array([customer]), np.array([offer]), level)
-    p, extra, margin, loss, incentive, value = (_one(interval) for interval in found)
+    pair = pair_intervals(case, np.array([customer]), np.array([offer]), level)
+    p, extra, margin, loss, incentive, value = (_one(interval) for interval in pair)
     unoffered, contact = float(case.p_unoffered[offer]), -float(case.contact_cost[offer])
     weights = [
         float(np.broadcast_to(w, (n, m))[customer, offer]) for w in (_context(case, factors), _lever(case, factors))
     ]
     ranked = _ranked_interval(case, factors, customer, offer, value, p, weights[0] * weights[1])
-    return (
+    earned: tuple[Contribution, ...] = (
+        Contribution("margin", "margin", "毛利", "money", *margin),
+        Contribution("loss", "expected loss", "预期损失", "money", *loss),
+    )
+    if not risk:
+        after = _margin_after_loss(case, customer, offer, level)
+        earned = (
+            Contribution("margin_after_loss", "margin after expected loss", "扣除预期损失后的毛利", "money", *after),
+        )
+    found = (
         Contribution("p_take", "takes it if offered", "推荐后办理概率", "share", *p),
         Contribution("p_unoffered", "takes it without an offer", "不推荐时办理概率", "share", *_known(unoffered)),
         Contribution("extra", "takes it because of the offer", "推荐带来的增量概率", "share", *extra),
-        Contribution("margin", "margin", "毛利", "money", *margin),
-        Contribution("loss", "expected loss", "预期损失", "money", *loss, risk_only=True),
+        *earned,
         Contribution("incentive", "incentive", "激励成本", "money", *incentive),
         Contribution("contact", "contact", "触达成本", "money", *_known(contact)),
         Contribution("value", "value", "价值", "money", *value),
@@ -134,6 +144,21 @@ def contributions(
         Contribution("lever", "business lever", "业务杠杆", "weight", *_known(weights[1])),
         Contribution("priority", "ranks by", "排序得分", "money" if factors.use_value else "share", *ranked),
     )
+    return found if risk else tuple(_outlined(one) for one in found)
+
+
+def _margin_after_loss(case: Case, customer: int, offer: int, level: float) -> tuple[float, float, float]:
+    """Value before incentive and contact, with its interval."""
+    nothing = np.zeros(len(case.offers))
+    free = replace(case, terms=case.terms._replace(incentive=nothing), contact_cost=nothing)
+    return _one(pair_intervals(free, np.array([customer]), np.array([offer]), level).value)
+
+
+def _outlined(one: Contribution) -> Contribution:
+    """A factor to two digits that matter; weights are declared and stay."""
+    if one.unit == "weight":
+        return one
+    return one._replace(amount=coarse(one.amount), low=coarse(one.low), high=coarse(one.high))
 
 
 def _one(interval: Interval) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,10 @@ NEXT_STATES = (
     ("approved", ()),
     ("withdrawn", ()),
 )
+# what the fields of a draft that are numbers are declared as
+NUMBERS = ("float", "int", "float | None")
+BEYOND = 1e15
+REAL = (int, float, np.integer, np.floating)
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,16 @@ class DraftProduct:
 
     def __post_init__(self) -> None:
         for name in ("product_id", "name_en", "name_zh", "kind", "similar_to"):
-            if not getattr(self, name).strip():
+            told = getattr(self, name)
+            if not isinstance(told, str):
+                self._refuse(name, f"is {told!r}; give a text")
+            if not told.strip():
                 self._refuse(name, "is empty; every product states it")
+        if not all(isinstance(scene, str) for scene in self.scenes):
+            self._refuse("scenes", f"is {list(self.scenes)}; give the ids of scenes, as texts")
+        for one in fields(self):
+            if one.type in NUMBERS:
+                self._check_number(one.name, getattr(self, one.name), one.type)
         ranges = {
             "apr": (0, 1), "funding_cost": (0, 1), "discount_rate": (0, 1), "amount_min": (1, self.amount_max),
             "amount": (self.amount_min, self.amount_max), "tenor_min": (1, self.tenor_max),
@@ -87,7 +99,17 @@ class DraftProduct:
             if number is not None and not low <= number <= high:
                 self._refuse(name, f"is {number}; give a number from {low:g} to {high:g}")
 
-    def _refuse(self, name: str, why: str) -> None:
+    def _check_number(self, name: str, number: object, declared: str) -> None:
+        if number is None and declared == "float | None":
+            return
+        # nothing is lent or counted in numbers beyond: it also stops infinity and NaN
+        if isinstance(number, bool) or not isinstance(number, REAL) or not -BEYOND < number < BEYOND:
+            said = number if isinstance(number, float) else repr(number)[:40]
+            self._refuse(name, f"is {said}; give a finite number")
+        if declared == "int" and number % 1:
+            self._refuse(name, f"is {number}; give whole months")
+
+    def _refuse(self, name: str, why: str) -> NoReturn:
         raise ContractError(f"draft {self.product_id!r}: {name} {why}")
 
     def json(self) -> str:
@@ -100,9 +122,9 @@ class Preview(NamedTuple):
 
     `recipients`: offers of the draft by segment and scene; `taken_from`: what its recipients get without it
     (product_id, people, value); both leave out fewer than 20 people. `low` to `high` is the draft's profit where
-    take-up lies at the ends of the prior's 95 %, joined with the error of the default model. `loss`, `profit`, `low`
-    and `high` are NaN where fewer than 20 people, and more than none, would get it. `gain` is the whole plan's value
-    with the draft less without it.
+    take-up lies at the ends of the prior's 95 %, joined with the error of the default model. `loss`, `profit`, `low`,
+    `high` and `gain` are NaN where fewer than 20 people, and more than none, would get it. `gain` is the whole plan's
+    value with the draft less without it.
     """
 
     prior: StartingEvidence
@@ -131,14 +153,17 @@ def read_draft(text: str) -> DraftProduct:
     """
     try:
         told = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ContractError(f"draft: the file is no JSON: {error}") from error
     known = {one.name for one in fields(DraftProduct)}
     if not isinstance(told, dict) or set(told) - known:
         odd = sorted(set(told) - known)[0] if isinstance(told, dict) else told
         raise ContractError(f"draft: unknown field {odd!r}; there are {', '.join(sorted(known))}")
+    scenes = told.get("scenes", [])
+    if not isinstance(scenes, list):
+        raise ContractError(f"draft {told.get('product_id')!r}: scenes is {scenes!r}; give a list of ids of scenes")
     try:
-        return DraftProduct(**{**told, "scenes": tuple(told.get("scenes", ()))})
+        return DraftProduct(**{**told, "scenes": tuple(scenes)})
     except TypeError as error:
         raise ContractError(f"draft: a field is missing or of the wrong type: {error}") from error
 
@@ -161,7 +186,7 @@ def next_state(state: str, wanted: str) -> str:
 def drafted_case(case: Case, draft: DraftProduct) -> Case:
     """The case with the draft's offers appended, one per channel of the similar product, in the state "draft".
 
-    Rules: see `draft_rules`.
+    As many take it without an offer as take the similar product. Rules: see `draft_rules`.
 
     Raises
     ------
@@ -196,7 +221,7 @@ def drafted_case(case: Case, draft: DraftProduct) -> Case:
         case,
         offers=pd.concat([offers, own], ignore_index=True),
         p_take=np.hstack([case.p_take, _lifted(case.p_take[:, like], draft.lift)]),
-        p_unoffered=np.append(case.p_unoffered, np.zeros(k)),
+        p_unoffered=np.append(case.p_unoffered, case.p_unoffered[like]),
         terms=Terms(*(np.append(old, new) for old, new in zip(case.terms, added, strict=True))),
         contact_cost=np.append(case.contact_cost, case.contact_cost[like]),
         reason=np.hstack([case.reason, reason]),
@@ -237,7 +262,7 @@ def preview(case: Case, draft: DraftProduct) -> Preview:
     return Preview(
         prior, len(who), int((old < 0).sum()), float(p.sum()),
         shown * float(value.expected_loss[who, column].sum()), shown * profit, shown * low, shown * high,
-        after.value - before.value,
+        shown * (after.value - before.value),
         float(len(who)), after.shadow_prices.get(name, 0.0),
         recipients[recipients["people"] >= SMALLEST].reset_index(drop=True),
         from_others[from_others["people"] >= SMALLEST].reset_index(drop=True),

@@ -44,6 +44,25 @@ def test_models_without_standard_errors_give_no_interval():
     assert all(one["low"] is None for one in found["extra"])
 
 
+def test_a_list_of_few_people_tells_nothing_of_their_risk():
+    case = made_case(500)
+    frame = pd.DataFrame(
+        {"customer_id": case.customers[:19], "contacted_at": "2026-05-01", "took": 0, "channel": "sms"}
+    )
+    found = backtest_of(case, past_list(frame, case.customers, UNTIL), 7, "few.csv").document
+    theirs = found["expected"]["theirs"]
+    assert theirs["contacts"] == 19
+    assert theirs["takers"] > 0
+    for figures in found["expected"].values():
+        assert [figures[name] for name in ("performing", "bad_rate", "loss", "value")] == [None] * 4
+    assert [one[end] for one in found["extra"] for end in ("value", "low", "high")] == [None] * 12
+    assert found["forbidden"] is None
+
+
+def test_rules_broken_are_counted_from_twenty_people_on():
+    assert sum(made_report().document["forbidden"].values()) > 0
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_sentences_say_what_is_claimed_and_what_is_not(document, lang):
     told = sentences(document, lang)

@@ -176,6 +176,22 @@ def test_the_monthly_due_is_of_the_last_month_and_of_accounts_still_owed(connect
     assert read_monthly_due(connection, AT, 3).tolist() == [110, 70, 0]
 
 
+@pytest.mark.parametrize("day", [1, 15, 28, 30, 31])
+def test_an_instalment_a_month_counts_once_on_every_day(connection, day):
+    months = pd.date_range("2025-12-01", "2027-01-01", freq="MS", tz="UTC")
+    due = [one + pd.Timedelta(days=min(day, one.days_in_month) - 1) for one in months]
+    rows(connection, "accounts", "account_id customer_id opened_at closed_at status",
+         ("a1", "c1", months[0], pd.NaT, "open"), ("a2", "c2", months[0], pd.NaT, "open"),
+         ("a3", "c3", months[0], months[1], "closed"))  # fmt: skip
+    weeks = pd.date_range("2025-12-01", "2027-01-01", freq="7D", tz="UTC")
+    rows(connection, "repayments", "account_id customer_id due_at due",
+         *(("a1", "c1", at, 1_000.0) for at in due), *(("a2", "c2", at, 250.0) for at in weeks))  # fmt: skip
+    days = pd.date_range("2026-02-02", "2026-12-31", freq="36h", tz="UTC")
+    listed = ["2026-03-02", "2026-05-02", "2026-03-20", "2026-03-30 12:00", "2026-03-31", "2026-04-30 12:00"]
+    for at in (*days, *(pd.Timestamp(told, tz="UTC") for told in listed)):
+        assert read_monthly_due(connection, at, 3).tolist() == [1_000, 1_000, 0], at
+
+
 def test_the_newest_bureau_answer_before_the_moment_counts(connection):
     day = pd.Timedelta(days=1)
     rows(connection, "bureau", "customer_id at inquiries_90d",

@@ -17,6 +17,7 @@ from app.match_text import frontier_lines
 from app.match_typed import numbers_of, totals_of
 from app.summary import run_summary
 from recsys.backtest_list import past_list
+from recsys.coarse import coarse
 from recsys.what_if import problem_of
 from scenefit.contracts.errors import SettingsError
 from scenefit.runtime.catalogue import catalogue
@@ -210,6 +211,14 @@ def test_every_offer_of_a_customer_is_explained(told, kept):
     assert not any(name in one for one in document["offers"] for name in ("pd", "loss", "pd_given_take"))
 
 
+def test_figures_of_one_person_are_told_in_two_digits(told, kept):
+    customer = kept.case.customers[0]
+    explained, decided = told("explain", customer)["offers"], told("decide", customer)["trace"]
+    for one, worth in [(one, "after_limits") for one in explained] + [(one, "reduced") for one in decided]:
+        assert all(one[name] == coarse(one[name]) for name in ("p_take", "value", worth))
+    assert all("loss" not in one and "expected loss" not in {p["limit"] for p in one["paid"]} for one in decided)
+
+
 def test_a_rule_is_told_as_the_case_states_it(match, told, kept):
     row = int(np.flatnonzero((kept.case.reason == 2).any(axis=1))[0])
     held = str(kept.case.offers["product_id"].iloc[int(kept.case.reason[row].argmax())])
@@ -249,7 +258,10 @@ def test_more_budget_never_brings_less(told, match):
     document = told("frontier", "--points", 3)
     points = document["points"]
     assert [one["total"] for one in points] == pytest.approx([4.8, 50.4, 96])
-    values = [one["value"] for one in points if one["feasible"]]
+    # fewer than 20 people are offered anything under the least budget: what they bring is not told
+    assert [one["value"] is None for one in points] == [0 < one["customers"] < 20 for one in points]
+    values = [one["value"] for one in points if one["value"] is not None]
+    assert len(values) >= 2
     assert values == sorted(values)
     assert len(match("frontier", "--points", 2, "--limit", "reach digital/1").out.splitlines()) == 4
 

@@ -17,7 +17,6 @@ from app.offer_facts import (
     OTHERS,
     PASS,
     STAGES,
-    coarse,
     exclusive_groups,
     flows,
     limit_use,
@@ -32,6 +31,7 @@ from app.offer_facts import (
 )
 from app.offer_what_if import Question, answer, change_of
 from app.offer_what_if_panel import sides_table
+from recsys.coarse import coarse
 from recsys.decide import Decider
 from recsys.value_factors import Factors, priority
 from recsys.value_interval import value_interval

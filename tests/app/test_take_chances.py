@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from app.take_chances import _lean_on_segments
+from app.take_chances import _lean_on_segments, chances_unoffered
 from recsys.interactions import Interactions, microseconds
 from recsys.training import Labels, Material
 
@@ -39,3 +39,18 @@ def test_where_everybody_did_something_nothing_changes():
     which = np.full((60, 2), 0.5)
     _lean_on_segments(which, shared(active=np.arange(60)), SEGMENT, END)
     assert (which == 0.5).all()
+
+
+def with_results(control, takers):
+    """Two products, of which a randomised campaign tested the first."""
+    results = pd.DataFrame(
+        {"product_id": ["P1"], "randomised": [True], "control": [control], "takers_control": [takers]}
+    )
+    return SimpleNamespace(
+        results=results, catalogue=SimpleNamespace(products=pd.DataFrame({"product_id": ["P1", "P2"]}))
+    )
+
+
+def test_a_randomised_campaign_that_kept_nobody_in_control_tells_nothing():
+    assert chances_unoffered(with_results(0, 0)).tolist() == [0, 0]
+    assert chances_unoffered(with_results(500, 10)).tolist() == [0.02, 0.02]

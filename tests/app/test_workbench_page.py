@@ -71,7 +71,7 @@ def test_a_preview_of_few_people_tells_no_loss():
     draft = draft_of(filled(capacity=5.0), "p1", case)
     document = preview_document(preview(case, draft), draft, "made")
     assert 0 < document["people"] <= 5
-    assert document["loss"] is document["profit"] is None
+    assert document["loss"] is document["profit"] is document["gain"] is None
     assert "not told of fewer than 20 people" in " ".join(preview_lines(document))
     json.dumps(document, allow_nan=False)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.backtest import expected, moved, overlap, replanned, their_offers
+from recsys.backtest import Listed, expected, extra, moved, overlap, replanned, same_size, their_offers
 from recsys.backtest_list import past_list
 from recsys.case import case_value
 from recsys.limits import broken
@@ -191,3 +191,51 @@ def test_no_offer_of_then_worth_making_is_said(case):
     nothing = made_case(600, p_take=np.zeros((600, 6), np.float32))
     with pytest.raises(NotEligible, match="no offer of then is both allowed and worth"):
         replanned(nothing, checked(made_list(case, [1]), case), np.random.default_rng(0))
+
+
+def test_equal_lists_of_different_people_are_not_surely_equal():
+    even = made_case(
+        400, p_take=np.full((400, 6), 0.05, np.float32), pd_given_take=np.full(400, 0.05),
+        logit_error=np.full(400, 0.5), pd_error=np.full(400, 0.5),
+    )  # fmt: skip
+    first, second = Listed(np.arange(100), np.zeros(100, int)), Listed(np.arange(100, 200), np.zeros(100, int))
+    found = {one.name: one for one in extra(even, first, second, np.random.default_rng(0))}
+    # each list errs by a common shift of its own; the two draws are known by simulation
+    rng = np.random.default_rng(1)
+    by_list = [moved(np.full(2, 0.05), 0.5 * rng.normal(size=2)) @ [100.0, -100.0] for _ in range(4_000)]
+    low, high = np.percentile(by_list, [2.5, 97.5])
+    takers = found["takers"]
+    assert takers.value == pytest.approx(0)
+    assert takers.low <= low < high <= takers.high
+    assert all(one.low < 0 < one.high for one in found.values())
+
+
+def test_a_list_against_itself_differs_surely_by_nothing(case):
+    same = Listed(np.arange(50), np.zeros(50, int))
+    assert all((one.value, one.low, one.high) == (0, 0, 0) for one in extra(case, same, same, np.random.default_rng(0)))
+
+
+def test_the_interval_holds_the_one_of_a_common_shift(case):
+    past = checked(made_list(case, np.arange(0, 600, 8)), case)
+    found = replanned(case, past, np.random.default_rng(0))
+    moves = np.random.default_rng(0).normal(size=(400, 2))
+    totals = []
+    for who, offer in (found.ours, found.theirs):
+        p = case.p_take[who, offer].astype(float)
+        totals.append([moved(p, by * case.logit_error[who]).sum() for by, _ in moves])
+    low, high = np.percentile(np.subtract(*totals), [2.5, 97.5])
+    takers = found.extra[0]
+    assert takers.low <= low + 1e-9
+    assert takers.high >= high - 1e-9
+
+
+def test_money_spent_on_people_who_are_not_in_the_case_is_not_ours(case):
+    strangers = [f"z{i}" for i in range(50)]
+    frame = made_list(case, np.arange(50), cost=1.0)
+    more = pd.concat([frame, frame.assign(customer_id=strangers)])
+    value = case_value(case)
+    pasts = [past_list(one, np.r_[case.customers, strangers], UNTIL) for one in (frame, more)]
+    plans = [same_size(case, value, their_offers(case, past, value), past, ()) for past in pasts]
+    assert plans[0].usage == plans[1].usage
+    incentives = value.expected_incentive[:50, 2].sum()
+    assert plans[1].usage["cost of the list"] <= 50 * 1.0 + incentives + 1e-9

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.case import case_limits, case_value, worthwhile
+from recsys.coarse import coarse
 from recsys.decide import Decider
 from recsys.decision import Room, full_room
 from recsys.problem import Problem
@@ -140,10 +141,55 @@ def test_a_draft_never_reaches_a_decision():
         free(case)
 
 
+@pytest.mark.parametrize("state", ["retired", "submitted", None, float("nan"), pd.NA])
+def test_only_live_products_are_decided(state):
+    case = made_case(50)
+    with pytest.raises(ContractError, match=r"'p3@call' is .*, not live"):
+        free(made_case(50, offers=case.offers.assign(state=["live"] * 5 + [state])))
+
+
+def test_a_product_is_decided_from_its_first_moment_to_before_its_last():
+    case = made_case(50)
+    dated = case.offers.assign(
+        state="live", valid_from=["2026-07-01T18:00:00+08:00", "", "", "2026-07-01T10:00:01Z", None, pd.NaT],
+        valid_to=["", "2026-07-01T10:00:00Z", "2026-07-01T10:00:01Z", "", None, pd.NaT],
+    )  # fmt: skip
+    decider = free(made_case(50, offers=dated))
+    free_of_rules = case.customers[(case.reason == 0).all(axis=1)][0]
+    told = decider.decide(free_of_rules, at=AT, message="mandatory", k=3)
+    gone = {t.offer_id: t.stage for t in told.trace if t.rule == "product not live"}
+    assert gone == {"p1@call": "eligibility", "p2@call": "eligibility"}
+    assert not set(told.offers) & set(gone)
+    later = decider.decide(free_of_rules, at=AT + pd.Timedelta(seconds=1))
+    assert {t.offer_id for t in later.trace if t.rule} == {"p1@call", "p2@sms"}
+
+
+def test_a_date_that_cannot_be_read_is_named():
+    case = made_case(20)
+    with pytest.raises(ContractError, match="decide: offer 'p1@sms' has the valid_to 'soon'; give an instant"):
+        free(made_case(20, offers=case.offers.assign(valid_to="soon")))
+
+
 def test_a_marketer_does_not_see_one_persons_loss():
     told = free(made_case(50)).decide("c000003", at=AT).json()
     assert '"loss"' not in told
     assert '"margin_after_loss"' in told
+
+
+def test_a_marketer_cannot_divide_one_persons_probability_of_default_out():
+    case = made_case(50)
+    prices = {s.name: 0.0 if s.sense == ">=" else 0.01 for s in case.limits}
+    decision = Decider(case, prices).decide("c000003", at=AT)
+    rows = decision.record()["trace"]
+    for exact, row in zip(decision.trace, rows, strict=True):
+        assert {part.limit for part in exact.paid if part.counts == "loss"} == {"expected loss"}
+        assert "expected loss" not in {part["limit"] for part in row["paid"]}
+        assert row["rank"] == exact.rank
+        figures = [row[name] for name in ("p_take", "margin_after_loss", "incentive", "contact", "value", "reduced")]
+        assert all(one == coarse(one) for one in figures + [part["amount"] for part in row["paid"]])
+    full = decision.record(risk=True)["trace"][0]
+    assert full["loss"] == decision.trace[0].loss
+    assert "expected loss" in {part["limit"] for part in full["paid"]}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import recsys.plan_check
@@ -101,8 +102,26 @@ def test_prices_of_the_wrong_sign_and_missing_ones_are_caught(plan):
 def test_a_draft_product_is_caught(plan):
     made = plan.assignment[plan.assignment >= 0]
     product = CASE.offers["product_id"].iloc[made[0]]
-    assert "no draft or retired product" in failed(check(CASE, plan, states={product: "draft"}))
-    assert "no draft or retired product" not in failed(check(CASE, plan, states={product: "live"}))
+    live = dict.fromkeys(CASE.offers["product_id"], "live")
+    assert "every product is live" in failed(check(CASE, plan, states={**live, product: "draft"}))
+    assert "every product is live" not in failed(check(CASE, plan, states=live))
+
+
+@pytest.mark.parametrize("state", ["submitted", "withdrawn", "Live", "", None, float("nan"), pd.NA, True])
+def test_only_live_is_live(plan, state):
+    made = plan.assignment[plan.assignment >= 0]
+    product = CASE.offers["product_id"].iloc[made[0]]
+    states = {**dict.fromkeys(CASE.offers["product_id"], "live"), product: state}
+    assert "every product is live" in failed(check(CASE, plan, states=states))
+    told = CASE.offers.assign(state=[states[one] for one in CASE.offers["product_id"]])
+    found = check(replace(CASE, offers=told), plan)
+    assert "every product is live" in failed(found)
+    assert f": {state}" in found.rows.set_index("check").loc["every product is live", "offender"]
+
+
+def test_a_product_without_a_state_is_not_live_where_states_are_given(plan):
+    assert "every product is live" in failed(check(CASE, plan, states={}))
+    assert check(CASE, plan).ok
 
 
 def test_too_many_doubled_and_exclusive_offers_are_caught(plan):
@@ -119,9 +138,9 @@ def test_too_many_doubled_and_exclusive_offers_are_caught(plan):
 
 def test_unknown_offers_and_broken_inputs_are_caught(plan):
     assert "offers are known" in failed(check(CASE, with_offer(plan, 0, 99)))
-    broken = CASE.p_take.copy()
-    broken[3, 0] = np.nan
-    assert "shares lie in 0 to 1" in failed(check(replace(CASE, p_take=broken), plan))
+    case = made_case(60)
+    case.p_take[3, 0] = np.nan  # after the case was made, which refuses it
+    assert "shares lie in 0 to 1" in failed(check(case, plan))
     twice = CASE.customers.copy()
     twice[1] = twice[0]
     assert "ids are distinct and ascending" in failed(check(replace(CASE, customers=twice), plan))

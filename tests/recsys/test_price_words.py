@@ -25,7 +25,14 @@ def test_a_slack_limit_is_said_to_be_slack():
     assert "not used up: ¥1k of ¥500k" in sentence(BUDGET, 0.0, 1_000.0, "en")
     assert "未用满" in sentence(BUDGET, 0.0, 1_000.0, "zh")
     assert "met with room: 70, at least 50" in sentence(FLOOR, 0.0, 70, "en")
-    assert "exactly" in sentence(FLOOR, 0.0, 50, "en")
+    assert sentence(FLOOR, 0.0, 50, "en") == "'reach s' is met exactly at 50; less of it earns nothing."
+    assert sentence(FLOOR, 0.0, 50, "zh") == "“reach s”恰好用到 50，再降低也不提升价值。"
+
+
+def test_a_full_limit_without_a_price_says_only_what_more_would_do():
+    # less of it may well cost: the price of the other side is not known
+    assert sentence(PLACES, 0.0, 100, "en") == "'capacity p1' is met exactly at 100; more of it earns nothing."
+    assert sentence(PLACES, 0.0, 100, "zh") == "“capacity p1”恰好用到 100，再增加也不提升价值。"
 
 
 def test_the_most_telling_limit_comes_first():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.case import case_value
+from recsys.coarse import coarse
 from recsys.value import Terms
 from recsys.value_factors import Factors, context_weights, contributions, lever_weights, priority
 from scenefit.contracts.errors import ContractError
@@ -73,19 +74,30 @@ def test_without_propensity_everybody_takes_as_often():
 
 
 def test_every_factor_of_a_decision_by_hand():
-    found = {one.code: one for one in contributions(by_hand(), Factors(2.0, 1.5), 0, 0)}
+    found = {one.code: one for one in contributions(by_hand(), Factors(2.0, 1.5), 0, 0, risk=True)}
     amounts = {code: one.amount for code, one in found.items()}
     assert amounts == pytest.approx({
         "p_take": 0.1, "p_unoffered": 0.04, "extra": 0.06, "margin": 54.0, "loss": -18.0, "incentive": -5.0,
         "contact": -1.5, "value": 29.5, "context": 2.0, "lever": 1.5, "priority": 88.5,
     })  # fmt: skip
     assert amounts["value"] == pytest.approx(sum(amounts[c] for c in ("margin", "loss", "incentive", "contact")))
-    assert [code for code, one in found.items() if one.risk_only] == ["loss"]
     assert all(one.low <= one.amount <= one.high for one in found.values())
     # log-odds of 1/9 moved by 1.96 standard errors of 0.15
     odds = np.exp(1.959964 * 0.15) / 9
     assert found["p_take"].high == pytest.approx(odds / (1 + odds))
     assert found["priority"].low == pytest.approx(3 * found["value"].low)
+
+
+def test_a_marketer_sees_margin_and_loss_as_one_and_two_digits():
+    found = {one.code: one for one in contributions(CASE, Factors(1.25), 3, 1)}
+    exact = {one.code: one for one in contributions(CASE, Factors(1.25), 3, 1, risk=True)}
+    assert not {"margin", "loss"} & set(found)
+    after = exact["margin"].amount + exact["loss"].amount
+    assert found["margin_after_loss"].amount == coarse(after) != after
+    assert found["context"].amount == 1.25
+    for code in ("p_take", "extra", "incentive", "value", "priority"):
+        assert (found[code].amount, found[code].low, found[code].high) == tuple(map(coarse, exact[code][4:7]))
+        assert found[code].amount != exact[code].amount
 
 
 @pytest.mark.parametrize("propensity", [True, False])
@@ -95,7 +107,7 @@ def test_what_a_decision_ranks_by_is_what_the_matrix_says(propensity, value):
     matrix = priority(CASE, factors)
     for customer in range(10):
         for offer in range(6):
-            ranked = contributions(CASE, factors, customer, offer)[-1]
+            ranked = contributions(CASE, factors, customer, offer, risk=True)[-1]
             assert ranked.amount == pytest.approx(matrix[customer, offer])
             assert ranked.low <= ranked.amount <= ranked.high
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from recsys.case import case_value
 from recsys.conflict import conflict
 from recsys.frontier import frontier, plan_at_bad_rate
 from recsys.plan_check import check
+from recsys.plan_figures import by_column, figures
 from recsys.what_if import Change, changed_case, levered, problem_of, what_if
 from scenefit.contracts.errors import ContractError
 from tests.recsys.made_case import made_case
@@ -23,7 +25,34 @@ def test_more_budget_never_earns_less(plan):
     found = what_if(CASE, plan, Change(totals={"budget": 40.0}))
     assert found.after.value >= found.before.value - 1e-6
     assert check(found.case, found.plan).ok
-    assert found.by_product["value_after"].sum() == pytest.approx(found.after.value)
+
+
+def test_value_and_loss_of_few_people_are_not_told(plan):
+    value = case_value(CASE)
+    best = np.where(CASE.allowed, value.value, -np.inf).argmax(axis=1)
+    few = np.where(np.arange(60) < 19, best, -1)
+    told, enough = figures(CASE, value, few), figures(CASE, value, best)
+    assert np.isnan([told.value, told.expected_loss, told.bad_rate]).all()
+    assert (told.customers, told.offers) == (19, 19)
+    assert told.takers > 0
+    assert not np.isnan([enough.value, enough.expected_loss, enough.bad_rate]).any()
+    nobody = figures(CASE, value, np.full(60, -1))
+    assert (nobody.value, nobody.expected_loss) == (0.0, 0.0)
+    points = frontier(CASE, [0.2, 30.0], "budget", plan) if check(CASE, plan).ok else None
+    assert points is not None
+    small = points["customers"].between(1, 19)
+    assert points.loc[small, ["value", "expected_loss"]].isna().all(axis=None)
+
+
+def test_a_hidden_row_cannot_be_had_by_taking_the_others_from_the_total():
+    case = made_case(400)
+    value = case_value(case)
+    # 25 people on p1, 30 on p2 and 5 on p3
+    assignment = np.full(400, -1)
+    assignment[:25], assignment[25:55], assignment[55:60] = 0, 2, 4
+    table = by_column(case, value, assignment, "product_id").set_index("product_id")
+    assert table["customers"].to_dict() == {"p1": 25, "p2": 30, "p3": 5}
+    assert table["value"].isna().to_dict() == table["loss"].isna().to_dict() == {"p1": True, "p2": False, "p3": True}
 
 
 def test_a_stricter_appetite_keeps_the_risky_out(plan):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.case import case_value
 from recsys.decide import Decider
 from recsys.workbench import DraftProduct, drafted_case, next_state, preview, read_draft
 from scenefit.contracts.errors import ContractError
@@ -52,9 +53,23 @@ def test_the_interval_counts_the_error_of_the_default_model():
 def test_nothing_is_told_of_the_risk_of_few_people():
     found = preview(made_case(400), dataclasses.replace(DRAFT, capacity=19))
     assert 0 < found.people < 20
-    assert np.isnan([found.loss, found.profit, found.low, found.high]).all()
+    assert np.isnan([found.loss, found.profit, found.low, found.high, found.gain]).all()
     assert found.recipients.empty
     assert found.taken_from.empty
+
+
+def test_a_draft_that_is_the_similar_product_again_is_worth_as_much_and_gains_nothing():
+    # one in a hundred takes p1 without an offer; no place of p1 is short
+    case = made_case(300, reason=np.zeros((300, 6), np.uint8), p_unoffered=np.repeat([0.01, 0.0, 0.0], 2))
+    same = dataclasses.replace(DRAFT, scenes=(), capacity=None, pd_max=None, incentive=20.0, apr=0.12)
+    margin = case.terms.margin.copy()
+    margin[:2] = drafted_case(case, same).terms.margin[-1]
+    case = dataclasses.replace(case, terms=case.terms._replace(margin=margin), limits=case.limits[:1])
+    new = drafted_case(case, same)
+    np.testing.assert_array_equal(new.p_unoffered[6:], case.p_unoffered[:2])
+    np.testing.assert_array_equal(case_value(new).value[:, 6:], case_value(case).value[:, :2])
+    gain = preview(case, same).gain
+    assert np.isnan(gain) or abs(gain) < 1e-4
 
 
 def test_who_holds_the_similar_product_may_get_the_draft_where_another_offer_is_open():
@@ -97,6 +112,22 @@ def test_the_stored_form_round_trips_and_unknown_fields_are_refused():
 def test_a_wrong_field_is_named_with_the_way_out(change, message):
     with pytest.raises(ContractError, match=message):
         dataclasses.replace(DRAFT, **change)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [('"product_id": 5', "draft 5: product_id is 5; give a"), ('"amount": Infinity', "amount is inf; give a"),
+     ('"amount_max": Infinity', "amount_max is inf"), ('"capacity": NaN', "capacity is nan; give a finite number"),
+     ('"apr": "0.2"', "apr is '0.2'; give a finite number"), ('"amount_max": null', "amount_max is None"),
+     ('"lift": true', "lift is True"), ('"tenor": 12.5', "tenor is 12.5; give whole months"),
+     ('"capacity": 1' + "0" * 400, "capacity is 1000.*; give a finite"),
+     ('"capacity": 1' + "0" * 5000, "the file is no JSON"), ('"name_en": null', "name_en is None; give a text"),
+     ('"scenes": "travel"', "scenes is 'travel'; give a list"), ('"scenes": [1]', r"scenes is \[1\]")],
+    ids=lambda told: told[:24],
+)  # fmt: skip
+def test_a_stored_draft_of_the_wrong_types_is_refused_by_field(stored, message):
+    with pytest.raises(ContractError, match=message):
+        read_draft(DRAFT.json()[:-1] + f", {stored}}}")
 
 
 @pytest.mark.parametrize(
