@@ -9,6 +9,7 @@ from app.choices import kept_choice
 from app.finished_run import FinishedRun
 from app.i18n import Speech, plain
 from app.offer_samples import masked, sample_customers
+from recsys.coarse import coarse
 
 
 def one_customer(run: FinishedRun, say: Speech) -> None:
@@ -58,8 +59,8 @@ def _ranked(offers: pd.DataFrame, planned: pd.DataFrame, run: FinishedRun, say: 
                 t("Product"): [run.product_names(say.lang).get(p, p) for p in offers["product_id"]],
                 t("Kind"): [say.label(str(k)) for k in products["kind"]],
                 t("APR"): [say.yearly(r) for r in products["apr"]],
-                t("Probability of taking"): offers["p_take"].to_numpy(),
-                t("Expected value"): [say.money(v) for v in offers["value"]],
+                t("Probability of taking"): [coarse(float(p)) for p in offers["p_take"]],
+                t("Expected value"): [say.money(coarse(float(v))) for v in offers["value"]],
                 t("In the plan"): [
                     t("yes, by {channel}").format(channel=say.label(channel[p])) if p in channel else "–"
                     for p in offers["product_id"]

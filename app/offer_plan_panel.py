@@ -14,6 +14,7 @@ from app.offer_facts import limit_use
 from app.tables import home_scenes, limit_sentences, limits_table, plan_figures
 from recsys.distribution import FOUR_FIFTHS, SUPPRESSED, UNKNOWN, Fairness, distribution, fairness
 from recsys.plan_check import PlanCheck, check
+from recsys.plan_figures import SMALLEST
 from recsys.price_words import price_words
 from recsys.value_interval import PlanTotals, plan_totals
 
@@ -30,6 +31,9 @@ def summary(run: FinishedRun, kept: Kept | None, say: Speech) -> None:
     st.caption(plain(" · ".join((figures[0].note, figures[4].note, figures[5].note))))
     if kept is not None:
         t, found = say.t, _totals(kept.key)
+        if 0 < int((kept.plan.assignment >= 0).sum()) < SMALLEST:
+            # the figures of so few would tell how likely one of them is to default
+            return
         if found.takers.low == found.takers.high:
             st.caption(t("Intervals are not known: the models of this run kept no errors."))
             return

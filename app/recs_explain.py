@@ -21,6 +21,7 @@ from app.planning import offer_table
 from app.recs_models import home_segments, scene_and_segment
 from app.run_case import open_channels
 from recsys import champions
+from recsys.coarse import coarse
 from recsys.cold import ShrunkenRates, blended, read_rates
 from recsys.eligible import stage_grid
 from recsys.explain import LEAST, Contributions, Names, contributions, reasons, typical_lean
@@ -203,8 +204,8 @@ def _offers(
         {
             "product_id": names.products[j], "name_en": names.both(names.products[j])[0],
             "name_zh": names.both(names.products[j])[1], "rank": _number(ranked, names.products[j], "rank"),
-            "probability": float(p[j]), "p_take": _number(ranked, names.products[j], "p_take"),
-            "value": _number(ranked, names.products[j], "value"), "difference": float(found.total[j]),
+            "probability": float(p[j]), "p_take": _told(ranked, names.products[j], "p_take"),
+            "value": _told(ranked, names.products[j], "value"), "difference": float(found.total[j]),
             "parts": found.parts(j), "segment_lean": None if lean is None else float(lean[j]),
             "reasons": [reason._asdict() for reason in reasons(found, j, names, k)],
             "facts": [*_product_fact(typical, names.products[j]), *_segment_fact(lean, j)],
@@ -258,6 +259,12 @@ def _rows_of(run: Path, name: str, customer: str) -> pd.DataFrame:
 
 def _rank(ranked: pd.DataFrame, product: str) -> float:
     return float(ranked["rank"].get(product, np.inf))
+
+
+def _told(ranked: pd.DataFrame, product: str, column: str) -> Any:
+    """A figure of one person as a page may tell it."""
+    found = _number(ranked, product, column)
+    return None if found is None else coarse(float(found))
 
 
 def _number(ranked: pd.DataFrame, product: str, column: str) -> float | int | None:
