@@ -76,14 +76,6 @@ def not_live(state: np.ndarray, valid_from: Sequence, valid_to: Sequence, at: pd
     return ~sold[None, :]
 
 
-def cooling_off(last: np.ndarray, at: pd.Timestamp, days: float) -> np.ndarray:
-    """Pairs offered or declined less than `days` ago; `last` (n, m) or (n, 1) datetime64 in UTC, NaT for never."""
-    _number("cooling-off", "days", days)
-    moment = at.tz_convert("UTC").tz_localize(None).to_datetime64()
-    ago = moment - np.asarray(last, "datetime64[us]")
-    return np.asarray(ago < np.timedelta64(round(days * 86_400_000_000), "us"))
-
-
 def overburdened(monthly_due: np.ndarray, instalment: np.ndarray, income: np.ndarray, most: float) -> np.ndarray:
     """Pairs with which instalments would exceed a share of the income; (n, m) bool, unknown incomes pass.
 
@@ -133,14 +125,6 @@ def channel_closed(is_open: np.ndarray, channels: Sequence[str], offered_on: Seq
         raise ContractError(f"channel closed: nothing is known of channel {unknown!r}; known are {', '.join(channels)}")
     closed: np.ndarray = ~np.asarray(is_open, bool)[:, place]
     return closed
-
-
-def cap_reached(contacts: np.ndarray, cap: float) -> np.ndarray:
-    """Who was contacted `cap` times or more within the window; `contacts` (n,); (n, 1) bool."""
-    _number("contact cap reached", "the cap", cap)
-    _numbers("contact cap reached", "contacts", contacts)
-    often: np.ndarray = np.asarray(contacts)[:, None] >= cap
-    return often
 
 
 def in_quiet_hours(offered_on: Sequence[str], at: pd.Timestamp, hours: QuietHours) -> np.ndarray:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+FADE = 1_500  # milliseconds in which a chart comes up; a picture before that has pale figures
+
 WORDS = {
     "en": ("Product workbench", "Id of the draft", "Name in Chinese", "Name in English", "Check and preview",
            "Product × subgroup", "Work out who gets what"),
@@ -39,11 +41,13 @@ def test_a_draft_is_previewed_and_subgroups_are_worked_out(
     page.get_by_role("textbox", name=name_en).fill("Night loan")
     page.get_by_role("button", name=check).click()
     expect(page.get_by_test_id("stMetric").first).to_be_visible(timeout=120_000)
+    page.wait_for_timeout(FADE)
     page.screenshot(path=str(pictures / f"workbench_{lang}.png"))
     page.get_by_role("tab", name=groups).click()
     page.get_by_role("button", name=work).click()
     expect(page.get_by_test_id("stDataFrame").locator("visible=true").first).to_be_visible(timeout=120_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.wait_for_timeout(FADE)
     page.screenshot(path=str(pictures / f"workbench_subgroups_{lang}.png"))
     page.close()
     assert outside == []
